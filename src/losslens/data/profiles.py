@@ -1,0 +1,64 @@
+"""Profiles: a matrix of samples by features, with its names and labels; the one form data have inside losslens."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+Matrix = Any  # np.ndarray (float32) or scipy.sparse.csr_matrix (float32): both are (samples, features)
+Floats = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Profiles:
+    """Rows are samples, columns are features; values are float32, dense or CSR, finite, never changed in place.
+
+    ``labels`` and ``groups`` are arrays of str or None. ``remarks`` says what a reader detected or dropped;
+    ``declared`` is the kind of data, where the source knows it (else the gate decides).
+    """
+
+    values: Matrix
+    features: tuple[str, ...]
+    samples: tuple[str, ...]
+    name: str
+    source: str
+    labels: npt.NDArray[np.str_] | None = None
+    groups: npt.NDArray[np.str_] | None = None
+    declared: str | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of samples, number of features."""
+        rows, columns = self.values.shape
+        return int(rows), int(columns)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether values are CSR."""
+        return bool(sp.issparse(self.values))
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Hash of values, labels and groups: equal data have equal hashes, whatever file they came from."""
+        digest = hashlib.sha256(repr(self.shape).encode())
+        parts = (self.values.data, self.values.indices, self.values.indptr) if self.is_sparse else (self.values,)
+        for part in (*parts, self.labels, self.groups):
+            digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()[:16]
+
+    def rows(self, index: Indices) -> Floats:
+        """The given rows, dense."""
+        picked = self.values[index]
+        return np.asarray(picked.toarray() if self.is_sparse else picked, dtype=np.float32)
+
+    def with_values(self, values: Matrix) -> Profiles:
+        """The same samples and features with other values."""
+        return replace(self, values=values)

@@ -1,0 +1,144 @@
+"""Pointwise reconstruction losses: one value per element of output and target."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from losslens.losses.family import POINTWISE, loss
+from losslens.vocabulary.quantities import Range
+
+
+@loss(
+    POINTWISE,
+    units="data units squared",
+    elicits="mean",
+    reference="Gauss, Theoria combinationis observationum, 1821",
+    torch_line="torch.nn.MSELoss()",
+)
+def mse(output: Tensor, target: Tensor) -> Tensor:
+    r"""Squared error: elicits the mean, and lets large errors dominate.
+
+    .. math:: (\hat x - x)^2
+
+    Shapes: output and target alike, any. Raises :class:`BadInput` on unequal shapes.
+
+    >>> losslens.mse(torch.tensor([3.0, 0.0]), torch.tensor([1.0, 0.0]))
+    tensor(2.)
+    """
+    return functional.mse_loss(output, target, reduction="none")
+
+
+@loss(
+    POINTWISE,
+    units="data units",
+    elicits="median",
+    smoothness="C0",
+    reference="Laplace, Memoire sur la probabilite des causes, 1774",
+    torch_line="torch.nn.L1Loss()",
+)
+def mae(output: Tensor, target: Tensor) -> Tensor:
+    r"""Absolute error: elicits the median; every error pulls equally, so outliers do not dominate.
+
+    .. math:: |\hat x - x|
+
+    Shapes: output and target alike, any. On data that are mostly zero the median is zero.
+
+    >>> losslens.mae(torch.tensor([3.0, 0.0]), torch.tensor([1.0, 0.0]))
+    tensor(1.)
+    """
+    return functional.l1_loss(output, target, reduction="none")
+
+
+@loss(
+    POINTWISE,
+    units="data units",
+    elicits="between mean and median",
+    smoothness="C1",
+    reference="Girshick, Fast R-CNN, ICCV 2015",
+    torch_line="torch.nn.SmoothL1Loss(beta={beta:g})",
+)
+def smooth_l1(
+    output: Tensor, target: Tensor, *, beta: Annotated[float, Range(1e-2, 1e2, log=True)] = 1.0
+) -> Tensor:
+    r"""Squared error over ``2 beta`` for small errors, absolute error beyond ``beta``.
+
+    .. math:: r^2 / 2\beta \text{ if } |r| < \beta \text{ else } |r| - \beta/2, \qquad r = \hat x - x
+
+    Tends to the absolute error as ``beta`` falls. Equals ``huber(delta=beta) / beta``.
+
+    >>> losslens.smooth_l1(torch.tensor([3.0, 0.5]), torch.zeros(2), reduction="none")
+    tensor([2.5000, 0.1250])
+    """
+    return functional.smooth_l1_loss(output, target, reduction="none", beta=beta)
+
+
+@loss(
+    POINTWISE,
+    units="data units squared",
+    elicits="between mean and median",
+    smoothness="C1",
+    reference="Huber, Annals of Mathematical Statistics 35, 1964",
+    torch_line="torch.nn.HuberLoss(delta={delta:g})",
+)
+def huber(output: Tensor, target: Tensor, *, delta: Annotated[float, Range(1e-2, 1e2, log=True)] = 1.0) -> Tensor:
+    r"""Half the squared error up to ``delta``, linear beyond: the convex answer to sparse outliers.
+
+    .. math:: r^2/2 \text{ if } |r| < \delta \text{ else } \delta(|r| - \delta/2), \qquad r = \hat x - x
+
+    Tends to half the squared error as ``delta`` grows; choose it in units of the noise.
+
+    >>> losslens.huber(torch.tensor([3.0, 0.5]), torch.zeros(2), reduction="none", delta=2.0)
+    tensor([4.0000, 0.1250])
+    """
+    return functional.huber_loss(output, target, reduction="none", delta=delta)
+
+
+@loss(
+    POINTWISE,
+    units="data units",
+    elicits="between mean and median",
+    reference="Green, IEEE Transactions on Medical Imaging 9, 1990",
+    torch_line="lambda output, target: (output - target).cosh().log().mean()",
+)
+def log_cosh(output: Tensor, target: Tensor) -> Tensor:
+    r"""Logarithm of the hyperbolic cosine of the error: smooth everywhere, without a parameter.
+
+    .. math:: \log\cosh(\hat x - x)
+
+    Half the squared error near zero, ``|r| - log 2`` far away; exact in both regimes.
+
+    >>> losslens.log_cosh(torch.tensor([1e-3, 100.0]), torch.zeros(2), reduction="none")
+    tensor([5.0000e-07, 9.9307e+01])
+    """
+    error = output - target
+    size = error.abs()
+    near = torch.where(size < 1.0, error, 0.0)
+    far = size + functional.softplus(-2.0 * size) - math.log(2.0)
+    return torch.where(size < 1.0, torch.log1p(2.0 * torch.sinh(near / 2.0).square()), far)
+
+
+@loss(
+    POINTWISE,
+    units="mixed: data units and data units squared",
+    elicits="between mean and median",
+    smoothness="C0",
+    reference="the elastic combination of absolute and squared error",
+    torch_line="lambda output, target: {mix:g} * l1_loss(output, target) + {rest:g} * mse_loss(output, target)",
+)
+def l1_plus_l2(output: Tensor, target: Tensor, *, mix: Annotated[float, Range(0.0, 1.0)] = 0.5) -> Tensor:
+    r"""A mixture of absolute and squared error, ``mix`` being the share of the absolute one.
+
+    .. math:: m\,|\hat x - x| + (1 - m)\,(\hat x - x)^2
+
+    ``mix=0`` is mse, ``mix=1`` is mae.
+
+    >>> losslens.l1_plus_l2(torch.tensor([2.0]), torch.zeros(1))
+    tensor(3.)
+    """
+    error = output - target
+    return mix * error.abs() + (1.0 - mix) * error.square()

@@ -1,0 +1,178 @@
+"""The report as plain frozen data: what results.json holds, and what HTML, terminal and notebook are drawn from.
+
+Every time in it is in a field named ``seconds`` or ``written``; without those, two runs of one
+command under one seed on one machine give the same document.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+
+class Part(BaseModel):
+    """Frozen; refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+
+class Fact(Part):
+    """One thing the gate saw."""
+
+    name: str
+    value: str = Field(description="formatted, with unit")
+    note: str = Field("", description="what follows from it; empty if nothing does")
+
+
+class Dataset(Part):
+    """What was compared on."""
+
+    name: str
+    source: str
+    samples: int
+    features: int
+    classes: dict[str, int] = Field({}, description="label -> number of samples; empty without labels")
+    groups: int | None = Field(None, description="number of groups kept together in splits")
+    kind: str
+    reason: str = Field(description="why the gate calls it that")
+    facts: list[Fact]
+    remarks: list[str] = Field(description="what the reader detected, dropped or converted")
+    transform: str = Field(description="preprocessing, fitted on the training part only")
+    space: str = Field(description="the space in which every yardstick is computed")
+    content_hash: str
+
+
+class Yardstick(Part):
+    """A measure that all rows share."""
+
+    name: str
+    title: str
+    unit: str
+    higher_is_better: bool | None = Field(description="None where neither is better (seconds are lower-better, norm ratio is best at 1)")
+    explanation: str
+
+
+class Goal(Part):
+    """What decides."""
+
+    name: Literal["direction", "magnitude", "likelihood", "code"]
+    yardstick: str
+    reason: str
+    inferred: bool
+
+
+class Measurement(Part):
+    """One yardstick of one row: raw values by repeat, in the order of ``repeats``, and their mean."""
+
+    mean: float | None
+    sd: float | None = Field(description="standard deviation over repeats; None with fewer than two")
+    values: list[float | None]
+
+
+class Difference(Part):
+    """Paired over the splits: the better one minus this row, in the yardstick's unit, positive = this row is worse."""
+
+    versus: str = Field(description="key of the row it is compared with")
+    mean: float
+    low: float = Field(description="lower end of the 95 % corrected resampled t interval")
+    high: float
+    p: float = Field(description="two-sided p value of the corrected resampled t test, before Holm")
+    p_holm: float = Field(description="after Holm's correction over the candidates")
+    repeats: int
+
+
+class Curve(Part):
+    """One training: the candidate's own loss by epoch (index 0 is before training)."""
+
+    repeat: int
+    lr: float
+    train: list[float]
+    valid: list[float]
+    best_epoch: int
+    chosen: bool = Field(description="whether this learning rate won on the validation part")
+
+
+class Row(Part):
+    """One line of the table: a candidate or a baseline."""
+
+    key: str = Field(description="e.g. 'mse', 'mse+softplus', 'mse@pca_path', 'pca'")
+    title: str
+    role: Literal["candidate", "baseline"]
+    loss: str = ""
+    link: str = Field("", description="output activation")
+    model: str
+    verdict: Literal["recommended", "tied", "worse", "baseline", "diverged", "not judged"]
+    note: str = Field("", description="one sentence where there is something to say: why diverged, why not judged")
+    measurements: dict[str, Measurement] = Field(description="yardstick name -> measurement; missing where undefined")
+    difference: Difference | None = None
+    repeats: list[int] = Field(description="which repeats finished")
+    learning_rates: list[float] = Field([], description="the chosen one of each repeat")
+    epochs: list[int] = []
+    parameters: int = 0
+    seconds: float = Field(0.0, description="training time, mean over repeats")
+    trials: list[str] = Field(description="trial ids, one folder each")
+    curves: list[Curve] = []
+
+
+class Refusal(Part):
+    """A pair of loss and output activation that does not fit the data."""
+
+    candidate: str
+    reason: str
+
+
+class Example(Part):
+    """One held-out profile beside its reconstructions, in the working space."""
+
+    sample: str
+    label: str | None
+    features: list[str] = Field(description="the features shown: those that vary most")
+    target: list[float]
+    reconstructions: dict[str, list[float]] = Field(description="row key -> values")
+
+
+class Picture(Part):
+    """A 2-D picture of the held-out codes of one row in repeat 0 (t-SNE of the code)."""
+
+    row: str
+    x: list[float]
+    y: list[float]
+
+
+class Setting(Part):
+    """One line of 'how it was done'."""
+
+    name: str
+    value: str
+
+
+class Document(Part):
+    """Everything a report says."""
+
+    schema_version: int = SCHEMA_VERSION
+    losslens: str = Field(description="version that wrote it")
+    title: str
+    sentence: str = Field(description="the answer in one plain sentence")
+    advice: list[str] = Field(description="what to try next, cautions")
+    code: str = Field(description="the line of PyTorch to paste")
+    recommended: str | None = Field(description="key of the recommended row")
+    dataset: Dataset
+    goal: Goal
+    yardsticks: list[Yardstick]
+    rows: list[Row] = Field(description="best first by the deciding yardstick, baselines among them")
+    refused: list[Refusal]
+    not_run: list[str] = Field(description="what the budget did not allow or the user stopped, a sentence each")
+    examples: list[Example]
+    pictures: list[Picture]
+    picture_labels: list[str] | None = Field(description="label of each point of the pictures")
+    settings: list[Setting]
+    versions: dict[str, str]
+    seconds: float = Field(description="wall time of the whole comparison, this session")
+    written: str = Field(description="local time, ISO 8601")
+
+    def row(self, key: str) -> Row:
+        """The row with this key."""
+        return next(row for row in self.rows if row.key == key)

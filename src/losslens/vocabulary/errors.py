@@ -1,0 +1,51 @@
+"""Errors that teach: what was expected, what was found, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class LosslensError(Exception):
+    """Base of every error that losslens raises on purpose; the command line shows it without a traceback."""
+
+
+class BadInput(LosslensError, ValueError):
+    """The user's data or options cannot be used as they are.
+
+    >>> print(BadInput(expected="a positive code size", found="0", remedy="Use --code 32."))
+    expected a positive code size, found 0. Use --code 32.
+    """
+
+    def __init__(self, *, expected: str, found: str, remedy: str = "") -> None:
+        self.expected, self.found, self.remedy = expected, found, remedy
+        super().__init__(f"expected {expected}, found {found}. {remedy}".rstrip())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.expected, self.found, self.remedy)
+
+
+class UnknownName(BadInput, KeyError):
+    """A name that no catalogue, column or file has; carries a did-you-mean."""
+
+    __str__ = Exception.__str__  # KeyError would show the message in quotes
+
+
+class Interrupted(LosslensError):
+    """The user stopped a run; what was finished is kept and the same command continues."""
+
+
+def _rebuild(kind: type[BadInput], expected: str, found: str, remedy: str) -> BadInput:
+    return kind(expected=expected, found=found, remedy=remedy)
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> UnknownName:
+    """Build the error for a name that is not among ``known``.
+
+    >>> print(unknown("loss", "hubber", ["huber", "mse"]))
+    expected a loss among: huber, mse, found 'hubber'. Did you mean 'huber'?
+    """
+    names = list(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.5)
+    remedy = f"Did you mean {close[0]!r}?" if close else ""
+    return UnknownName(expected=f"a {what} among: {', '.join(names)}", found=repr(name), remedy=remedy)
