@@ -1,3 +1,43 @@
-"""losslens: what should my autoencoder minimise?"""
+"""losslens: what should my autoencoder minimise?
+
+The losses, :func:`compare` and everything else public are found here and loaded when first used,
+so that ``import losslens`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Autoencoder": "losslens.models.autoencoders",
+    "BadInput": "losslens.vocabulary.errors",
+    "Comparison": "losslens.faces.compare",
+    "Criterion": "losslens.losses.criterion",
+    "ACTIVATIONS": "losslens.activations",
+    "LOSSES": "losslens.losses",
+    "compare": "losslens.faces.compare",
+    "inspect": "losslens.faces.inspect",
+    "load": "losslens.faces.models",
+}
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name.startswith("_"):
+        raise AttributeError(f"module 'losslens' has no attribute {name!r}")
+    from losslens.losses import LOSSES, publish
+
+    if name in LOSSES:
+        return publish(LOSSES[name])
+    raise AttributeError(f"module 'losslens' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    from losslens.losses import LOSSES
+
+    return sorted([*__all__, *LOSSES])
