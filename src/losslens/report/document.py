@@ -6,17 +6,27 @@ command under one seed on one machine give the same document.
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 SCHEMA_VERSION = 1
 
 
-class Part(BaseModel):
-    """Frozen; refuses fields it does not know."""
+def _finite(value: Any) -> Any:
+    """None in place of a number that JSON cannot hold."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+"""A measured number, None where it is undefined: what is not finite becomes None when it enters a document."""
+
+
+class Part(BaseModel):
+    """Frozen; refuses fields it does not know, and numbers that are not finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Fact(Part):
@@ -67,9 +77,9 @@ class Goal(Part):
 class Measurement(Part):
     """One yardstick of one row: raw values by repeat, in the order of ``repeats``, and their mean."""
 
-    mean: float | None
-    sd: float | None = Field(description="standard deviation over repeats; None with fewer than two")
-    values: list[float | None]
+    mean: Number
+    sd: Number = Field(description="standard deviation over repeats; None with fewer than two")
+    values: list[Number]
 
 
 class Difference(Part):
@@ -89,8 +99,8 @@ class Curve(Part):
 
     repeat: int
     lr: float
-    train: list[float]
-    valid: list[float]
+    train: list[Number]
+    valid: list[Number]
     best_epoch: int
     chosen: bool = Field(description="whether this learning rate won on the validation part")
 
@@ -131,15 +141,15 @@ class Example(Part):
     label: str | None
     features: list[str] = Field(description="the features shown: those that vary most")
     target: list[float]
-    reconstructions: dict[str, list[float]] = Field(description="row key -> values")
+    reconstructions: dict[str, list[Number]] = Field(description="row key -> values")
 
 
 class Picture(Part):
     """A 2-D picture of the held-out codes of one row in repeat 0 (t-SNE of the code)."""
 
     row: str
-    x: list[float]
-    y: list[float]
+    x: list[Number]
+    y: list[Number]
 
 
 class Setting(Part):
@@ -176,3 +186,12 @@ class Document(Part):
     def row(self, key: str) -> Row:
         """The row with this key."""
         return next(row for row in self.rows if row.key == key)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of results.json.
+
+    >>> schema()["title"]
+    'Document'
+    """
+    return Document.model_json_schema(mode="serialization")

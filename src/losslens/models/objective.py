@@ -1,0 +1,142 @@
+"""An objective: a loss, its output activation and, for losses blind to scale, a head that learns the magnitude."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from losslens.activations import ACTIVATIONS
+from losslens.losses.criterion import Criterion
+from losslens.losses.expectation import expected_log1p
+from losslens.models.autoencoders import Outputs
+from losslens.models.spec import ObjectiveSpec
+from losslens.vocabulary.quantities import Domain
+
+
+class Batch(NamedTuple):
+    """Profiles in the working space and, for count data, the counts behind them.
+
+    ``library`` (batch, 1) is the sum of a row's counts, ``scale`` (batch, 1) what they were multiplied by
+    before the logarithm.
+    """
+
+    profiles: Tensor
+    counts: Tensor | None = None
+    library: Tensor | None = None
+    scale: Tensor | None = None
+
+
+class MagnitudeHead(nn.Module):
+    """Predicts the logarithm of a row's norm (and its mean, for losses blind to shifts) from the code.
+
+    It learns from the code without teaching it: the gradient stops there, so that the loss under comparison
+    alone shapes the code.
+    """
+
+    def __init__(self, code: int, centred: bool, width: int = 32) -> None:
+        super().__init__()
+        self.centred = centred
+        self.net = nn.Sequential(nn.Linear(code, width), nn.ReLU(), nn.Linear(width, 2))
+
+    def loss(self, code: Tensor, profiles: Tensor) -> Tensor:
+        """Squared error of log-norm and row mean; rows without a norm are left out."""
+        mean, norm = self._moments(profiles)
+        seen = (norm > 0).squeeze(1)
+        error = self.net(code.detach()) - torch.cat([norm.clamp_min(1e-12).log(), mean], 1)
+        return error[seen].square().sum() / max(len(profiles), 1)
+
+    def apply_to(self, output: Tensor, code: Tensor) -> Tensor:
+        """The output's direction, at the predicted magnitude and mean."""
+        log_norm, level = self.net(code).split(1, 1)
+        mean, norm = self._moments(output)
+        direction = (output - mean) / norm.clamp_min(1e-12)
+        return direction * log_norm.exp() + (level if self.centred else 0.0)
+
+    def _moments(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        mean = rows.mean(1, keepdim=True) if self.centred else rows.new_zeros(len(rows), 1)
+        return mean, (rows - mean).norm(dim=1, keepdim=True)
+
+    @torch.no_grad()
+    def start(self, profiles: Tensor) -> None:
+        """Begin at the mean log-norm and mean level of some training rows."""
+        mean, norm = self._moments(profiles)
+        last = self.net[-1]
+        assert isinstance(last, nn.Linear)
+        last.bias.copy_(torch.stack([norm.clamp_min(1e-12).log().mean(), mean.mean()]))
+
+
+class Objective(nn.Module):
+    """What is minimised, and how the network's raw output is read as a reconstruction."""
+
+    def __init__(self, spec: ObjectiveSpec, features: int, code: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.criterion = Criterion(spec.loss, features=features, **spec.options)
+        entry = self.criterion.entry
+        self.on_counts = entry.domain is Domain.COUNTS
+        self.head = MagnitudeHead(code, entry.shift_invariant) if entry.scale_invariant else None
+
+    def own_loss(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """The loss under comparison, a scalar: what early stopping and the choice of learning rate go by."""
+        return self.criterion.mean(self._linked(outputs.output, batch), self._target(batch))
+
+    def forward(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The scalar to differentiate, and the part of it that is the loss under comparison."""
+        own = self.own_loss(outputs, batch)
+        total = own if self.head is None else own + self.head.loss(outputs.code, batch.profiles)
+        return total, own
+
+    def reconstruct(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """The reconstruction in the working space, (batch, features)."""
+        linked = self._linked(outputs.output, batch)
+        if self.head is not None:
+            return self.head.apply_to(linked, outputs.code)
+        if self.on_counts and batch.scale is not None:
+            return self._expected_log(linked, batch.scale)
+        prediction = self.criterion.entry.prediction
+        return linked if prediction is None else prediction(linked)
+
+    def nats(self, outputs: Outputs, batch: Batch) -> Tensor | None:
+        """Negative log-likelihood of each profile in nats, (batch,), or None if the loss is no likelihood."""
+        if not self.criterion.entry.is_likelihood:
+            return None
+        return self.criterion.values(self._linked(outputs.output, batch), self._target(batch)).sum(1)
+
+    def raw_mean(self, mean: Tensor) -> Tensor:
+        """The raw output whose reconstruction is ``mean`` (of profiles, or of counts for a count loss)."""
+        if self.spec.link == "softmax":
+            share = mean.clamp_min(1e-6 * float(mean.mean().clamp_min(1e-12)))
+            return (share / share.sum()).log()
+        link = ACTIVATIONS["sigmoid" if self.spec.link == "logits" else self.spec.link]
+        return mean if link.inverse is None else link.inverse(mean)
+
+    @torch.no_grad()
+    def start(self, batch: Batch) -> None:
+        """Set what does not depend on the network from some training rows."""
+        if self.head is not None:
+            self.head.start(batch.profiles)
+        for name in self.criterion.logs:
+            if name == "scale":  # a distribution as wide as the data themselves
+                spread = batch.profiles.std(0).square().mean().sqrt()
+                self.criterion.logs[name].fill_(float(spread.clamp_min(1e-3).log()))
+
+    def _target(self, batch: Batch) -> Tensor:
+        if not self.on_counts:
+            return batch.profiles
+        assert batch.counts is not None
+        return batch.counts
+
+    def _linked(self, output: Tensor, batch: Batch) -> Tensor:
+        if self.spec.link == "softmax":
+            assert batch.library is not None
+            return torch.softmax(output, 1) * batch.library
+        return output if self.spec.link in ("logits", "linear") else ACTIVATIONS[self.spec.link].function(output)
+
+    def _expected_log(self, mean: Tensor, scale: Tensor) -> Tensor:
+        log_laplace = self.criterion.entry.log_laplace
+        assert log_laplace is not None
+        settings = self.criterion.settings()
+        largest = float((mean.amax(1, keepdim=True) * scale).max())
+        return expected_log1p(lambda s: log_laplace(mean, s, **settings), scale, largest)

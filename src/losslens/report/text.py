@@ -1,0 +1,245 @@
+"""A report in the terminal: what the gate saw, the table, and last the one plain sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from losslens.report import table
+from losslens.report.document import Dataset, Document, Goal, Refusal, Row
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+STYLES = {"recommended": "bold green", "tied": "green", "worse": "", "baseline": "cyan", "diverged": "red"}
+REFUSALS_SHOWN = 6
+TITLE_WIDTH = 30
+
+
+def render(document: Document, console: Console | None = None, *, gate: bool = True) -> None:
+    """Print a report; the last line is the sentence that answers the question.
+
+    ``gate=False`` leaves out what the gate saw, for a caller that has shown it before.
+    """
+    console = console or _console()
+    if gate:
+        render_gate(document.dataset, goal=document.goal, console=console)
+    parts = [
+        *_table_part(document, console.width),
+        *_refused(document.refused),
+        *_list("Not run", document.not_run),
+        *_list("What to try next", document.advice),
+        *_code(document.code),
+        _text(""),
+        _text(document.sentence, "bold"),
+    ]
+    _show(console, parts)
+
+
+def render_gate(
+    dataset: Dataset,
+    *,
+    goal: Goal | None = None,
+    candidates: Sequence[str] = (),
+    refused: Sequence[Refusal] = (),
+    console: Console | None = None,
+) -> None:
+    """Print what the gate saw of the data, and where given what fits them, what does not, and what decides."""
+    size = f"{dataset.samples:,} samples × {dataset.features:,} features"
+    parts = [
+        _heading(f"{dataset.name}: {size}, {dataset.kind}"),
+        _pairs([("why", dataset.reason), *_classes(dataset), *((f.name, _noted(f.value, f.note)) for f in dataset.facts),
+                *(("read", remark) for remark in dataset.remarks), ("preprocessing", dataset.transform),
+                ("judged in", dataset.space), *_goal(goal)]),
+        *_list("What fits", [", ".join(candidates)] if candidates else []),
+        *_refused(refused, shown=len(refused)),
+    ]  # fmt: skip
+    _show(console or _console(), parts)
+
+
+def summary_lines(document: Document, rows: int = 5) -> list[str]:
+    """The best rows, one line each, and the sentence: what a console shows for a comparison."""
+    decider = table.columns(document, digits=3)[0] if document.rows else None
+    shown = document.rows[:rows]
+    width = max((len(row.title) for row in shown), default=0)
+    lines = [f"{row.title:<{width}}  {_value(decider, row)}  {row.verdict}" for row in shown]
+    return [*lines, document.sentence]
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A column of the printed table: its header, how a row fills it, and whether it must be shown."""
+
+    header: str
+    fill: Callable[[Row], str]
+    rows: tuple[Row, ...]
+    numeric: bool = True
+
+    @property
+    def width(self) -> int:
+        words = [len(word) for word in self.header.split()]
+        return max([*words, *(len(self.fill(row)) for row in self.rows)])
+
+
+def _table_part(document: Document, width: int) -> list[RenderableType]:
+    if not document.rows:
+        return []
+    yardstick = table.deciding(document)
+    unit = f" in {yardstick.unit}" if yardstick.unit else ""
+    heading = _heading(f"Held-out scores, best {yardstick.title}{unit} first")
+    notes = [_text(f"{row.title}: {row.note}", "dim") for row in document.rows if row.note]
+    return [heading, _table(document, width), *notes]
+
+
+def _table(document: Document, width: int) -> RenderableType:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    out = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, collapse_padding=True)
+    fields = _fields(document, width)
+    for field in fields:
+        out.add_column(_text(field.header), justify="right" if field.numeric else "left", vertical="top",
+                       no_wrap=field.numeric, overflow="fold")  # fmt: skip
+    for row in document.rows:
+        out.add_row(*(Text(field.fill(row)) for field in fields), style=STYLES.get(row.verdict, ""))
+    return out
+
+
+def _fields(document: Document, width: int) -> list[_Field]:
+    """The columns that must be there, then as many yardsticks as fit between them and the costs."""
+    rows = tuple(document.rows)
+    decider, *others = [
+        _Field(_header(column), lambda row, column=column: _value(column, row), rows)  # type: ignore[misc]
+        for column in table.columns(document, digits=3)
+    ]
+    must = [_Field("", lambda row: row.title, rows, numeric=False), decider, *_gap(document),
+            _Field("verdict", lambda row: row.verdict, rows, numeric=False)]  # fmt: skip
+    costs = [_Field("seconds", lambda row: f"{row.seconds:.1f}", rows),
+             _Field("parameters", lambda row: _short(row.parameters), rows)]  # fmt: skip
+    taken = min(must[0].width, TITLE_WIDTH) + sum(2 + field.width for field in must[1:])
+    return [*must, *_fitting(others, costs, width - taken)]
+
+
+def _fitting(others: list[_Field], costs: list[_Field], room: int) -> list[_Field]:
+    """Costs first in priority, last in place."""
+    chosen: list[_Field] = []
+    for field in [*costs, *others]:
+        if field.width + 2 <= room:
+            chosen.append(field)
+            room -= field.width + 2
+        elif field in others:
+            break
+    return [*(f for f in chosen if f not in costs), *(f for f in chosen if f in costs)]
+
+
+def _gap(document: Document) -> list[_Field]:
+    """How far behind the best, where anything was compared."""
+    best, places = table.reference(document), table.gap_decimals(document)
+    if best is None:
+        return []
+
+    def fill(row: Row) -> str:
+        return "best" if row.key == best else table.behind(row, places)
+
+    return [_Field("behind the best [95 %]", fill, tuple(document.rows))]
+
+
+def _header(column: table.Column) -> str:
+    return f"{column.yardstick.title} {column.arrow}".strip()
+
+
+def _value(column: table.Column | None, row: Row) -> str:
+    cell = column.cells.get(row.key) if column else None
+    return cell.text if cell else table.NOTHING
+
+
+def _short(count: int) -> str:
+    """A count of parameters in thousands or millions."""
+    if count < 10_000:
+        return f"{count:,}"
+    return f"{count / 1e6:.2f}M" if count >= 1_000_000 else f"{count / 1e3:.0f}k"
+
+
+def _classes(dataset: Dataset) -> list[tuple[str, str]]:
+    groups = [] if dataset.groups is None else [("groups", f"{dataset.groups:,}, kept whole in every split")]
+    if not dataset.classes:
+        return groups
+    ranked = sorted(dataset.classes.items(), key=lambda item: -item[1])
+    named = ", ".join(f"{label} {count:,}" for label, count in ranked[:6])
+    more = f" and {len(ranked) - 6} more" if len(ranked) > 6 else ""
+    return [("labels", f"{len(ranked)}: {named}{more}"), *groups]
+
+
+def _goal(goal: Goal | None) -> list[tuple[str, str]]:
+    if goal is None:
+        return []
+    chosen = "inferred" if goal.inferred else "chosen"
+    return [("goal", f"{goal.name} ({chosen}): {goal.reason}")]
+
+
+def _refused(refused: Sequence[Refusal], shown: int = REFUSALS_SHOWN) -> list[RenderableType]:
+    if not refused:
+        return []
+    rest = len(refused) - shown
+    more = [_text(f"and {rest} more", "dim")] if rest > 0 else []
+    return [_heading("Does not fit these data"), _pairs((r.candidate, r.reason) for r in refused[:shown]), *more]
+
+
+def _list(title: str, lines: Sequence[str]) -> list[RenderableType]:
+    return [_heading(title), *(_text(line) for line in lines)] if lines else []
+
+
+def _code(code: str) -> list[RenderableType]:
+    return [_heading("In PyTorch"), _text(code, "cyan")] if code else []
+
+
+def _noted(value: str, note: str) -> str:
+    return f"{value} ({note})" if note else value
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> RenderableType:
+    """Names in one column, values beside them."""
+    from rich.table import Table
+    from rich.text import Text
+
+    out = Table.grid(padding=(0, 2, 0, 0))
+    out.add_column(style="dim", max_width=32, overflow="fold")
+    out.add_column(ratio=1, overflow="fold")
+    for name, value in pairs:
+        out.add_row(Text(name), Text(value))
+    return out
+
+
+def _heading(title: str) -> Text:
+    return _text(f"\n{title}", "bold")
+
+
+def _text(text: str, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(text, style=style)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def _show(console: Console, parts: Sequence[RenderableType]) -> None:
+    """Print; where the output cannot take a character of ours, print its nearest plain one."""
+    from rich.console import Group
+
+    with console.capture() as captured:
+        console.print(Group(*parts), highlight=False)
+    text = captured.get()
+    encoding = console.encoding
+    if text.encode(encoding, "replace").decode(encoding) != text:
+        text = text.translate(PLAIN).encode(encoding, "replace").decode(encoding)
+    console.file.write(text)
+
+
+PLAIN = str.maketrans({"↑": "+", "↓": "-", "–": "-", "×": "x", "·": "-", "²": "2", "─": "-", "━": "-"})

@@ -1,0 +1,163 @@
+"""Data as trials see them: written once, memory-mapped by every process, transformed once per split."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from losslens.data.profiles import Profiles
+from losslens.data.splits import Split, split
+from losslens.data.transforms import TRANSFORMS, Transform, fit_transform_named, library
+from losslens.models.objective import Batch
+from losslens.run.spec import SplitSpec
+
+DENSE_LIMIT = 2 * 1024**3  # bytes; beyond it a sparse matrix is made dense batch by batch
+
+
+class Rows:
+    """Rows of a matrix as float32 tensors; a sparse matrix is made dense only for the rows asked for."""
+
+    def __init__(self, matrix: Any) -> None:
+        self.matrix = matrix if sp.issparse(matrix) else torch.from_numpy(matrix)
+
+    def __call__(self, index: Tensor) -> Tensor:
+        if isinstance(self.matrix, Tensor):
+            return self.matrix.index_select(0, index)
+        return torch.from_numpy(self.matrix[index.numpy()].toarray())
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One split of the data, transformed by what its training part says."""
+
+    profiles: Rows
+    counts: Rows | None
+    library: Tensor | None
+    scale: Tensor | None
+    transform: Transform
+    split: Split
+    labels: Any
+
+    @property
+    def features(self) -> int:
+        """Number of features."""
+        return int(self.profiles.matrix.shape[1])
+
+    def batches(self, with_counts: bool, device: str) -> Callable[[Tensor], Batch]:
+        """A function from row numbers to a batch on the device."""
+
+        def rows(index: Tensor) -> Batch:
+            batch = Batch(self.profiles(index))
+            if with_counts and self.counts is not None and self.library is not None and self.scale is not None:
+                batch = Batch(batch.profiles, self.counts(index), self.library[index], self.scale[index])
+            return batch if device == "cpu" else Batch(*(part if part is None else part.to(device) for part in batch))
+
+        return rows
+
+
+class DataFolder:
+    """Profiles written as plain arrays, so that any number of processes map one copy."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def write(cls, profiles: Profiles, folder: Path) -> DataFolder:
+        """Write values, labels and groups; does nothing if they are there already."""
+        target = folder / profiles.content_hash
+        if not target.exists():
+            with _appearing(target) as fresh:
+                _save(fresh, "values", _dense_if_small(profiles.values))
+                for name in ("labels", "groups"):
+                    if getattr(profiles, name) is not None:
+                        np.save(fresh / f"{name}.npy", getattr(profiles, name))
+        return cls(target)
+
+    def prepare(self, spec: SplitSpec, transform: str) -> Prepared:
+        """Split, fit the transform on the training part, transform everything: once per split and machine."""
+        values, labels, groups = _load(self.folder, "values"), self._names("labels"), self._names("groups")
+        parts = split(
+            values.shape[0], labels, groups, repeat=spec.repeat, seed=spec.seed, test=spec.test, valid=spec.valid
+        )
+        fitted = fit_transform_named(transform, values[parts.train])
+        target = self.folder / f"{transform}-{spec.seed}-{spec.repeat}-{spec.test:g}-{spec.valid:g}"
+        if not target.exists():
+            with _appearing(target) as fresh:
+                _save(fresh, "inputs", fitted.apply(values))
+        size = scale = None
+        if transform == "library_log":
+            size = torch.from_numpy(np.asarray(library(values), dtype=np.float32)).reshape(-1, 1)
+            scale = float(fitted.arrays()["target"]) / size.clamp_min(1.0)
+        counts = None if size is None else Rows(values)
+        return Prepared(Rows(_load(target, "inputs")), counts, size, scale, fitted, parts, labels)
+
+    def _names(self, name: str) -> Any:
+        path = self.folder / f"{name}.npy"
+        return np.load(path, allow_pickle=False) if path.exists() else None
+
+
+@lru_cache(maxsize=2)
+def prepared(folder: Path, spec: SplitSpec, transform: str) -> Prepared:
+    """The prepared split, kept by a resident worker from one trial to the next."""
+    return DataFolder(folder).prepare(spec, transform)
+
+
+def transform_from(name: str, arrays: dict[str, Any]) -> Transform:
+    """The fitted transform that was saved as these arrays."""
+    return TRANSFORMS[name].from_arrays(arrays)
+
+
+def _dense_if_small(values: Any) -> Any:
+    small = values.shape[0] * values.shape[1] * 4 <= DENSE_LIMIT
+    return values.toarray() if sp.issparse(values) and small else values
+
+
+class _appearing:
+    """A folder that is complete as soon as it can be seen."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __enter__(self) -> Path:
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        self.fresh = Path(tempfile.mkdtemp(prefix=".", dir=self.target.parent))
+        return self.fresh
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        import shutil
+
+        if kind is None and not self.target.exists():
+            try:
+                os.replace(self.fresh, self.target)
+            except OSError:  # another process was first
+                if not self.target.exists():
+                    raise
+        shutil.rmtree(self.fresh, ignore_errors=True)
+
+
+def _save(folder: Path, name: str, matrix: Any) -> None:
+    if not sp.issparse(matrix):
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(matrix, dtype=np.float32))
+        return
+    for part in ("data", "indices", "indptr", "shape"):
+        np.save(folder / f"{name}.{part}.npy", np.asarray(getattr(matrix, part)))
+
+
+def _load(folder: Path, name: str) -> Any:
+    dense = folder / f"{name}.npy"
+    if dense.exists():
+        return np.load(dense, mmap_mode="c")
+    data, indices, indptr, shape = (
+        np.load(folder / f"{name}.{part}.npy", mmap_mode="c") for part in ("data", "indices", "indptr", "shape")
+    )
+    return sp.csr_matrix((data, indices, indptr), shape=tuple(shape), copy=False)

@@ -1,0 +1,103 @@
+"""A trial as a value: everything that decides its result, and an id that is the hash of it. Needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from typing import Literal
+
+from pydantic import Field
+
+from losslens import __version__
+from losslens.models.spec import ModelSpec, ObjectiveSpec, Spec
+
+Precision = Literal["fp32", "bf16"]
+
+
+class SplitSpec(Spec):
+    """Which random split of the samples: repeats differ, everything in one repeat shares it."""
+
+    repeat: int = Field(ge=0)
+    seed: int = 0
+    test: float = 0.2
+    valid: float = 0.16
+
+
+class TrainingSpec(Spec):
+    """How a network is trained: the same for every candidate, the learning rate chosen from the grid.
+
+    Each rate of the grid is trained for ``trial_epochs``; the one with the lowest validation loss by then
+    goes on, until ``patience`` epochs bring no improvement or ``epochs`` are done.
+    """
+
+    learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    batch: int = Field(32, ge=1)
+    epochs: int = Field(60, ge=1)
+    trial_epochs: int = Field(10, ge=1)
+    patience: int = Field(6, ge=1)
+    weight_decay: float = Field(0.0, ge=0)
+    precision: Precision = "fp32"
+    device: str = "cpu"
+
+
+class TrialSpec(Spec):
+    """One model trained (or fitted) and judged on one split. Same id, same result."""
+
+    data: str = Field(description="content hash of the profiles")
+    transform: str
+    split: SplitSpec
+    model: ModelSpec
+    objective: ObjectiveSpec | None = Field(None, description="None for the baselines")
+    training: TrainingSpec | None = Field(None, description="None for the baselines")
+    seed: int = Field(0, description="initial weights and data order, together with the repeat")
+    version: str = __version__
+
+    @cached_property
+    def id(self) -> str:
+        """Hash of the canonical JSON form.
+
+        >>> spec = TrialSpec(data="d", transform="none", split=SplitSpec(repeat=0), model=ModelSpec(kind="zeros"))
+        >>> spec.id == TrialSpec.model_validate_json(spec.model_dump_json()).id
+        True
+        """
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def key(self) -> str:
+        """The row of the table this trial belongs to: loss, link if not linear or built in, model if not plain."""
+        if self.objective is None:
+            return self.model.kind
+        link = self.objective.link
+        key = self.objective.loss + ("" if link in ("linear", "logits", "softmax") else f"+{link}")
+        return key if self.model.kind == "autoencoder" else f"{key}@{self.model.kind}"
+
+
+class Fit(Spec):
+    """The course of one training: the candidate's own loss by epoch, index 0 before the first step."""
+
+    lr: float
+    train: tuple[float, ...]
+    valid: tuple[float, ...]
+    best_epoch: int
+    chosen: bool
+    seconds: float = 0.0
+    diverged: str = Field("", description="what became not finite and when; empty if nothing did")
+
+
+class TrialResult(Spec):
+    """What came of a trial. A diverged one is a result too, with its cause."""
+
+    spec: TrialSpec
+    status: Literal["ok", "diverged"]
+    cause: str = ""
+    metrics: dict[str, float | None] = {}
+    fits: tuple[Fit, ...] = ()
+    parameters: int = 0
+    seconds: float = 0.0
+
+    @property
+    def best(self) -> Fit | None:
+        """The training whose model was kept."""
+        return next((fit for fit in self.fits if fit.chosen), None)

@@ -1,0 +1,208 @@
+"""One trial, from spec to result: prepare, fit, pass over the held-out part, measure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from losslens.measure.evidence import Evidence
+from losslens.measure.metrics import evaluate
+from losslens.measure.pictures import picture
+from losslens.models.autoencoders import Autoencoder, Outputs, build, start
+from losslens.models.objective import Batch, Objective
+from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, principal_axes, residual_nats
+from losslens.run.loop import train_best
+from losslens.run.prepared import Prepared, prepared
+from losslens.run.spec import Fit, TrialResult, TrialSpec
+from losslens.vocabulary.quantities import Domain
+
+EXAMPLES, PICTURED, _CHUNK = 6, 400, 512
+Read = Callable[[Outputs, Batch], Tensor]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A result with what is too large for its JSON: weights by name, and pictures and examples as arrays."""
+
+    result: TrialResult
+    weights: dict[str, Any]
+    arrays: dict[str, Any]
+
+
+def run_trial(spec: TrialSpec, folder: Path) -> Finished:
+    """Run a trial on the data in ``folder``. A pure function: same spec, same result, on one thread."""
+    with one_thread(), matmul_precision(spec):
+        data = prepared(folder, spec.split, spec.transform)
+        return _baseline(spec, data) if spec.objective is None else _trained(spec, data)
+
+
+def _trained(spec: TrialSpec, data: Prepared) -> Finished:
+    assert spec.objective is not None
+    assert spec.training is not None
+    device = spec.training.device
+    model, objective = make(spec, data)
+    rows = data.batches(objective.on_counts, device)
+    train, valid = torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid)
+    training, fits = train_best(lambda: make(spec, data), spec.training, rows, train, valid, _seed(spec))
+    seconds = sum(fit.seconds for fit in fits)
+    parameters = training.parameters.values.numel()
+    if training.diverged and training.best_epoch == 0:
+        return _diverged(spec, tuple(fits), training.diverged, parameters, seconds)
+    model, objective = training.model, training.objective
+    evidence = _evidence(spec, data, model, rows, objective.reconstruct, lambda: _likelihood(objective, model, rows, data))
+    weights = {f"model.{k}": v for k, v in model.state_dict().items()}
+    weights |= {f"objective.{k}": v for k, v in objective.state_dict().items()}
+    return _finish(spec, evidence, tuple(fits), weights, parameters, seconds)
+
+
+def _baseline(spec: TrialSpec, data: Prepared) -> Finished:
+    began = time.perf_counter()
+    model = build(spec.model, data.features)
+    train = data.profiles(torch.from_numpy(data.split.train))
+    mean = train.mean(0)
+    axes = principal_axes(data, spec.model.code, spec.seed) if spec.model.kind == "pca" else None
+    start(model, spec.model, mean, mean, axes)
+    seconds = time.perf_counter() - began
+    evidence = _evidence(
+        spec, data, model, data.batches(True, "cpu"), lambda outputs, _: outputs.output, lambda: _baseline_nats(spec, data, model)
+    )
+    parameters = sum(part.numel() for part in model.state_dict().values())
+    weights = {f"model.{k}": v for k, v in model.state_dict().items()}
+    return _finish(spec, evidence, (), weights, parameters, seconds)
+
+
+def make(spec: TrialSpec, data: Prepared) -> tuple[Autoencoder, Objective]:
+    """Network and objective before the first step: the same weights for every candidate of a repeat."""
+    assert spec.objective is not None
+    assert spec.training is not None
+    torch.manual_seed(_seed(spec))
+    model = build(spec.model, data.features)
+    assert isinstance(model, Autoencoder)
+    objective = Objective(spec.objective, data.features, spec.model.code)
+    first = data.batches(objective.on_counts, "cpu")(torch.from_numpy(data.split.train))
+    mean = first.profiles.mean(0)
+    typical = first.counts.mean(0) if objective.on_counts and first.counts is not None else mean
+    axes = principal_axes(data, spec.model.code, spec.seed) if spec.model.kind == "pca_path" else None
+    start(model, spec.model, mean, objective.raw_mean(typical), axes)
+    objective.start(first)
+    return model.to(spec.training.device), objective.to(spec.training.device)
+
+
+def _evidence(
+    spec: TrialSpec, data: Prepared, model: nn.Module, rows: Callable[[Tensor], Batch], read: Read, nats: Callable[[], Nats | None]
+) -> Evidence:
+    train, test = torch.from_numpy(data.split.train), torch.from_numpy(data.split.test)
+    code, prediction = held_out(model, rows, read, test)
+    with torch.no_grad():
+        train_code = torch.cat([model(rows(index).profiles).code.cpu() for index in _chunks(train)])
+    has_code = code.shape[1] > 0
+    likelihood = nats()
+    return Evidence(
+        target=data.profiles(test).numpy(),
+        prediction=prediction.numpy(),
+        train_mean=data.profiles(train).mean(0).numpy(),
+        code=code.numpy() if has_code else None,
+        labels=None if data.labels is None else data.labels[data.split.test],
+        train_code=train_code.numpy() if has_code else None,
+        train_labels=None if data.labels is None else data.labels[data.split.train],
+        nats=None if likelihood is None else likelihood.values,
+        measure=None if likelihood is None else likelihood.measure,
+        seed=spec.split.seed,
+    )
+
+
+def held_out(model: nn.Module, rows: Callable[[Tensor], Batch], read: Read, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Codes and reconstructions (in the working space) of the given rows."""
+    parts = []
+    with torch.no_grad():
+        for part in _chunks(index):
+            batch = rows(part)
+            outputs = model(batch.profiles)
+            parts.append((outputs.code.cpu(), read(outputs, batch).float().cpu()))
+    codes, predictions = zip(*parts, strict=True)
+    return torch.cat(codes), torch.cat(predictions)
+
+
+def _likelihood(objective: Objective, model: nn.Module, rows: Callable[[Tensor], Batch], data: Prepared) -> Nats | None:
+    entry = objective.criterion.entry
+    if not entry.is_likelihood:
+        return None
+    parts = []
+    with torch.no_grad():
+        for index in _chunks(torch.from_numpy(data.split.test)):
+            batch = rows(index)
+            parts.append(objective.nats(model(batch.profiles), batch))
+    values = torch.cat([part for part in parts if part is not None]).double().cpu().numpy()
+    return Nats(values, "mass" if entry.domain in (Domain.COUNTS, Domain.BINARY) else "density")
+
+
+def _baseline_nats(spec: TrialSpec, data: Prepared, model: nn.Module) -> Nats | None:
+    train, test = (data.batches(True, "cpu")(torch.from_numpy(part)) for part in (data.split.train, data.split.test))
+    binary = bool(((train.profiles == 0) | (train.profiles == 1)).all())
+    if spec.model.kind == "mean_profile" and (train.counts is not None or binary):
+        return mean_binary_nats(train, test) if train.counts is None else mean_count_nats(train, test)
+    if binary:
+        return None
+    with torch.no_grad():
+        errors = [(batch.profiles - model(batch.profiles).output).numpy() for batch in (train, test)]
+    return residual_nats(*errors)
+
+
+def _finish(
+    spec: TrialSpec, evidence: Evidence, fits: tuple[Fit, ...], weights: dict[str, Any], parameters: int, seconds: float
+) -> Finished:
+    result = TrialResult(
+        spec=spec, status="ok", metrics=evaluate(evidence), fits=fits, parameters=parameters, seconds=seconds
+    )
+    arrays: dict[str, Any] = {}
+    if spec.split.repeat == 0:
+        arrays["examples"] = evidence.prediction[:: max(1, len(evidence.prediction) // EXAMPLES)][:EXAMPLES]
+        if evidence.code is not None:
+            arrays["picture"] = picture(evidence.code[:PICTURED], spec.split.seed)
+    return Finished(result, {name: value.cpu().numpy() for name, value in weights.items()}, arrays)
+
+
+def _diverged(spec: TrialSpec, fits: tuple[Fit, ...], cause: str, parameters: int, seconds: float) -> Finished:
+    result = TrialResult(
+        spec=spec, status="diverged", cause=cause, fits=fits, parameters=parameters, seconds=seconds
+    )
+    return Finished(result, {}, {})
+
+
+def _seed(spec: TrialSpec) -> int:
+    return int(np.random.SeedSequence([spec.seed, spec.split.repeat]).generate_state(1)[0])
+
+
+def _chunks(index: Tensor) -> tuple[Tensor, ...]:
+    return index.split(_CHUNK)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread, as in a worker, so that serial and parallel runs give equal numbers."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def matmul_precision(spec: TrialSpec) -> Iterator[None]:
+    """Reduced-precision products where the trial says so."""
+    before = torch.get_float32_matmul_precision()
+    reduced = spec.training is not None and spec.training.precision == "bf16"
+    torch.set_float32_matmul_precision("medium" if reduced else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
