@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from losslens.report import table
@@ -78,9 +79,14 @@ class _Field:
     numeric: bool = True
 
     @property
+    def lines(self) -> list[str]:
+        """The header, broken to be hardly wider than the cells."""
+        cells = max((len(self.fill(row)) for row in self.rows), default=1)
+        return wrap(self.header, max(cells, 5), break_long_words=False)
+
+    @property
     def width(self) -> int:
-        words = [len(word) for word in self.header.split()]
-        return max([*words, *(len(self.fill(row)) for row in self.rows)])
+        return max(len(text) for text in [*self.lines, *(self.fill(row) for row in self.rows)])
 
 
 def _table_part(document: Document, width: int) -> list[RenderableType]:
@@ -98,11 +104,11 @@ def _table(document: Document, width: int) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    out = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, collapse_padding=True)
+    out = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     fields = _fields(document, width)
     for field in fields:
-        out.add_column(_text(field.header), justify="right" if field.numeric else "left", vertical="top",
-                       no_wrap=field.numeric, overflow="fold")  # fmt: skip
+        out.add_column(_text("\n".join(field.lines)), justify="right" if field.numeric else "left", overflow="fold",
+                       min_width=min(field.width, TITLE_WIDTH), max_width=TITLE_WIDTH)  # fmt: skip
     for row in document.rows:
         out.add_row(*(Text(field.fill(row)) for field in fields), style=STYLES.get(row.verdict, ""))
     return out
@@ -117,7 +123,7 @@ def _fields(document: Document, width: int) -> list[_Field]:
     ]
     must = [_Field("", lambda row: row.title, rows, numeric=False), decider, *_gap(document),
             _Field("verdict", lambda row: row.verdict, rows, numeric=False)]  # fmt: skip
-    costs = [_Field("seconds", lambda row: f"{row.seconds:.1f}", rows),
+    costs = [_Field("time (s)", lambda row: f"{row.seconds:.1f}", rows),
              _Field("parameters", lambda row: _short(row.parameters), rows)]  # fmt: skip
     taken = min(must[0].width, TITLE_WIDTH) + sum(2 + field.width for field in must[1:])
     return [*must, *_fitting(others, costs, width - taken)]
@@ -144,11 +150,11 @@ def _gap(document: Document) -> list[_Field]:
     def fill(row: Row) -> str:
         return "best" if row.key == best else table.behind(row, places)
 
-    return [_Field("behind the best [95 %]", fill, tuple(document.rows))]
+    return [_Field("behind the best [95\N{NO-BREAK SPACE}%]", fill, tuple(document.rows))]
 
 
 def _header(column: table.Column) -> str:
-    return f"{column.yardstick.title} {column.arrow}".strip()
+    return f"{column.yardstick.title}\N{NO-BREAK SPACE}{column.arrow}".strip()
 
 
 def _value(column: table.Column | None, row: Row) -> str:
@@ -193,7 +199,10 @@ def _list(title: str, lines: Sequence[str]) -> list[RenderableType]:
 
 
 def _code(code: str) -> list[RenderableType]:
-    return [_heading("In PyTorch"), _text(code, "cyan")] if code else []
+    """Never broken over lines: it is to be pasted."""
+    from rich.text import Text
+
+    return [_heading("In PyTorch"), Text(code, "cyan", no_wrap=True, overflow="ignore")] if code else []
 
 
 def _noted(value: str, note: str) -> str:
@@ -234,12 +243,12 @@ def _show(console: Console, parts: Sequence[RenderableType]) -> None:
     from rich.console import Group
 
     with console.capture() as captured:
-        console.print(Group(*parts), highlight=False)
-    text = captured.get()
+        console.print(Group(*parts), highlight=False, crop=False)
+    text = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
     encoding = console.encoding
     if text.encode(encoding, "replace").decode(encoding) != text:
         text = text.translate(PLAIN).encode(encoding, "replace").decode(encoding)
     console.file.write(text)
 
 
-PLAIN = str.maketrans({"↑": "+", "↓": "-", "–": "-", "×": "x", "·": "-", "²": "2", "─": "-", "━": "-"})
+PLAIN = str.maketrans({"↑": "+", "↓": "-", "–": "-", "×": "x", "·": "-", "²": "2", "─": "-", "\N{NO-BREAK SPACE}": " "})

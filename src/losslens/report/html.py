@@ -1,0 +1,169 @@
+"""A report as one self-contained page that works offline, and as a fragment for notebooks."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+from losslens.report import figures, table
+from losslens.report.document import Document, Row
+
+LIMIT = 2_200_000
+"""Most bytes of a page."""
+
+FULL = figures.Detail()
+DETAILS = (
+    FULL,
+    replace(FULL, epochs=40, examples=12, pictures=20, points=1000),
+    replace(FULL, epochs=30, faint=False, examples=8, pictures=12, points=500),
+    replace(FULL, epochs=20, faint=False, examples=4, pictures=6, points=250),
+    replace(FULL, epochs=10, faint=False, examples=1, pictures=3, points=100),
+    replace(FULL, epochs=2, faint=False, examples=0, pictures=0, points=0),
+)
+"""What the pictures carry, from all to next to nothing: the first with which the page stays under the limit is used."""
+
+THINNED = (
+    "To keep this page under 2.2 MB its pictures show less than was computed (fewer epochs, example profiles or "
+    "points). results.json has everything."
+)
+
+
+def render(document: Document, *, plain_js: bool = False) -> str:
+    """The whole report as one HTML page under 2.2 MB, without a single request to the network.
+
+    ``plain_js=True`` embeds plotly.js and the figures uncompressed, for browsers older than 2023 that cannot inflate
+    them; such a page has about 5 MB.
+    """
+    library = _library(plain_js)
+    limit = LIMIT + (len(library) if plain_js else 0)
+    for detail in DETAILS:
+        page = _page(document, detail, library, plain_js)
+        if len(page.encode()) <= limit:
+            break
+    return page
+
+
+def fragment(document: Document) -> str:
+    """The sentence and a small table as static HTML without scripts, for a notebook."""
+    columns = table.columns(document, digits=3)[:5] if document.rows else []
+    return _environment().from_string(FRAGMENT).render(_view(document), columns=columns)
+
+
+def _page(document: Document, detail: figures.Detail, library: str, plain_js: bool) -> str:
+    data = json.dumps(figures.rounded(figures.figures(document, detail)), separators=(",", ":"), allow_nan=False)
+    return _environment().from_string(_template()).render(
+        _view(document),
+        columns=table.columns(document),
+        panels=figures.panels(document) if detail.pictures else [],
+        legend=figures.legend(document),
+        examples=document.examples[: detail.examples],
+        drawn={picture.row for picture in document.pictures[: detail.pictures]},
+        thinned="" if detail == FULL or _whole(document, detail) else THINNED,
+        library=library,
+        data=_unclosed(data) if plain_js else _packed(data),
+        plain_js=plain_js,
+    )
+
+
+def _view(document: Document) -> dict[str, Any]:
+    """What both templates need beside the document itself."""
+    places = table.gap_decimals(document)
+    return {
+        "document": document,
+        "best": table.reference(document),
+        "behind": lambda row: table.behind(row, places),
+        "gap": lambda row: "" if row.difference is None else row.difference.mean,
+        "compared": [row for row in document.rows if row.difference],
+        "cards": _cards(document),
+        "decider": table.deciding(document) if document.rows else None,
+        "duration": table.duration,
+        "number": table.number,
+        "slug": lambda verdict: verdict.replace(" ", "-"),
+    }
+
+
+def _cards(document: Document) -> list[tuple[str, str, str]]:
+    """The key numbers: a name, a value, a line below it."""
+    cards = []
+    if document.recommended is not None:
+        cards += _answer(document, document.row(document.recommended))
+    verdicts = [row.verdict for row in document.rows if row.role == "candidate"]
+    tied = verdicts.count("tied")
+    repeats = max((len(row.repeats) for row in document.rows), default=0)
+    data = document.dataset
+    return [
+        *cards,
+        ("Candidates", str(len(verdicts)), f"{tied} tied with the best, {len(document.refused)} refused"),
+        ("Data", f"{data.samples:,} × {data.features:,}", f"samples × features, {data.kind}"),
+        ("Repeats", str(repeats), f"{table.duration(document.seconds)} in all"),
+    ]
+
+
+def _answer(document: Document, row: Row) -> list[tuple[str, str, str]]:
+    yardstick = table.deciding(document)
+    cell = next(column for column in table.columns(document) if column.deciding).cells.get(row.key)
+    score = [(f"Held-out {yardstick.title}", cell.text, yardstick.unit or f"± {cell.sd} over repeats")] if cell else []
+    detail = " · ".join(part for part in (row.model, row.link) if part)
+    return [("Recommended", row.title, detail), *score]
+
+
+def _whole(document: Document, detail: figures.Detail) -> bool:
+    """Whether this detail shows all there is."""
+    epochs = max((len(curve.train) for row in document.rows for curve in row.curves), default=0)
+    points = max((len(picture.x) for picture in document.pictures), default=0)
+    enough = len(document.examples) <= detail.examples and len(document.pictures) <= detail.pictures
+    return enough and detail.faint and epochs <= detail.epochs and points <= detail.points
+
+
+def _library(plain_js: bool) -> str:
+    from plotly.offline import get_plotlyjs
+
+    source = get_plotlyjs()
+    return _unclosed(source) if plain_js else _packed(source)
+
+
+def _packed(text: str) -> str:
+    """Compressed and as base64; the same text always gives the same letters."""
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+
+
+def _unclosed(text: str) -> str:
+    """Nothing in it that would end the script element it stands in."""
+    return text.replace("</", "<\\/").replace("<!--", "<\\!--")
+
+
+def _template() -> str:
+    return files("losslens.report").joinpath("template.html.j2").read_text(encoding="utf-8")
+
+
+def _environment() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+FRAGMENT = """\
+<div style="max-width:60em;line-height:1.5">
+<p style="font-size:1.1em"><strong>{{ document.sentence }}</strong></p>
+{% if document.rows %}
+<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">
+<thead><tr><th scope="col" style="text-align:left">{{ document.title }}</th>
+{% for column in columns %}
+<th scope="col" title="{{ column.yardstick.explanation }}">{{ column.yardstick.title }} {{ column.arrow }}</th>
+{% endfor %}
+<th scope="col">behind the best [95 %]</th><th scope="col" style="text-align:left">verdict</th></tr></thead>
+<tbody>
+{% for row in document.rows %}
+<tr><th scope="row" style="text-align:left;font-weight:{{ 700 if row.key == document.recommended else 400 }}">\
+{{ row.title }}</th>
+{% for column in columns %}<td>{{ column.cells[row.key].text if row.key in column.cells else "–" }}</td>{% endfor %}
+<td>{{ "best" if row.key == best else behind(row) }}</td><td style="text-align:left">{{ row.verdict }}</td></tr>
+{% endfor %}
+</tbody></table>
+{% endif %}
+</div>
+"""

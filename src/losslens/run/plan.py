@@ -1,0 +1,196 @@
+"""The plan of a comparison: which candidates fit the data, which do not and why, and every trial to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from losslens.activations import ACTIVATIONS
+from losslens.data.gate import Observation
+from losslens.losses import LOSSES, LossEntry
+from losslens.models.spec import BASELINES, TRAINED, ModelKind, ModelSpec, ObjectiveSpec
+from losslens.run.spec import SplitSpec, TrainingSpec, TrialSpec
+from losslens.vocabulary.errors import BadInput, unknown
+from losslens.vocabulary.quantities import Domain
+
+FREE_LINKS = tuple(name for name, entry in ACTIVATIONS.items() if entry.output)
+_NATURAL_LINK = {Domain.NON_NEGATIVE: "softplus", Domain.UNIT: "sigmoid", Domain.BINARY: "sigmoid"}
+_PCA_PATH_LOSSES = ("mse",)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A loss with an output activation, trained in a kind of model."""
+
+    loss: str
+    link: str
+    model: ModelKind = "autoencoder"
+
+    @property
+    def objective(self) -> ObjectiveSpec:
+        """As a spec, with the loss's options at their defaults."""
+        options = {name: option.default for name, option in LOSSES[self.loss].options.items()}
+        return ObjectiveSpec(loss=self.loss, link=self.link, options=options)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A pair that does not fit the data, with the reason in one sentence."""
+
+    candidate: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that will be run on some data."""
+
+    candidates: tuple[Candidate, ...]
+    refused: tuple[Refused, ...]
+    left_out: tuple[str, ...]
+    trials: tuple[TrialSpec, ...]
+
+
+def plan(
+    seen: Observation,
+    *,
+    content_hash: str,
+    losses: Sequence[str],
+    models: Sequence[str],
+    model: ModelSpec,
+    training: TrainingSpec,
+    repeats: int,
+    seed: int,
+) -> Plan:
+    """Choose candidates for what the gate saw, or check those that were asked for; list all trials.
+
+    Trials are ordered by repeat, so that whatever a time limit leaves undone, complete repeats exist.
+    Raises :class:`BadInput` if a loss asked for is unknown or none of them fits.
+    """
+    fitting, refused = sort_pairs(seen)
+    chosen = _asked(losses, fitting, refused) if losses else _usual(fitting, seen)
+    candidates = [*_in_models(chosen, models, bool(losses))]
+    if not candidates:
+        reasons = "; ".join(f"{r.candidate}: {r.reason}" for r in refused if r.candidate.split("+")[0] in losses)
+        raise BadInput(expected="at least one loss that fits the data", found=reasons or "none", remedy="Leave --loss out to get those that fit.")
+    shared = {"data": content_hash, "transform": seen.kind.transform, "seed": seed}
+    trials = []
+    for repeat in range(repeats):
+        split = SplitSpec(repeat=repeat, seed=seed)
+        for kind in BASELINES:
+            size = ModelSpec(kind=kind, hidden=(), code=model.code if kind == "pca" else 1)
+            trials.append(TrialSpec(split=split, model=size, **shared))
+        for each in candidates:
+            network = model.model_copy(update={"kind": each.model})
+            trials.append(TrialSpec(split=split, model=network, objective=each.objective, training=training, **shared))
+    left_out = [_pair(loss, link) for loss, link in fitting if not any((c.loss, c.link) == (loss, link) for c in candidates)]
+    return Plan(tuple(candidates), tuple(refused), tuple(left_out), tuple(trials))
+
+
+def sort_pairs(seen: Observation) -> tuple[list[tuple[str, str]], list[Refused]]:
+    """All pairs of loss and output activation: those that fit the data, and the others with the reason."""
+    fitting, refused = [], []
+    for entry in LOSSES.values():
+        reason = _loss_misfit(entry, seen)
+        if reason:
+            refused.append(Refused(entry.name, reason))
+            continue
+        for link in (entry.link,) if entry.link else FREE_LINKS:
+            misfit = "" if entry.link else _link_misfit(link, seen)
+            if misfit:
+                refused.append(Refused(_pair(entry.name, link), misfit))
+            else:
+                fitting.append((entry.name, link))
+    return fitting, _merged(refused)
+
+
+def _loss_misfit(entry: LossEntry, seen: Observation) -> str:
+    name = entry.name.replace("_", " ")
+    if entry.domain is Domain.COUNTS and not seen.kind.counts:
+        return f"{name} needs counts: {_why_no_counts(seen)}"
+    if entry.domain is Domain.UNIT and seen.kind.domain is Domain.BINARY:
+        return f"{name} is a density on [0, 1]; on data that are only zeros and ones it grows without bound"
+    if entry.domain is Domain.BINARY and seen.kind.domain is Domain.UNIT:
+        return f"{name} needs zeros and ones: for values between them it is not a likelihood (continuous_bernoulli is)"
+    if entry.domain is not Domain.COUNTS and not entry.domain.accepts(seen.kind.domain):
+        return f"{name} needs {entry.domain.value}: {_reach(seen)}"
+    return ""
+
+
+def _why_no_counts(seen: Observation) -> str:
+    if seen.minimum < 0:
+        return f"values go down to {seen.minimum:.4g}"
+    if seen.share_integers < 1:
+        return f"{100 * (1 - seen.share_integers):.0f} % of the values are not integers"
+    return f"the data are {seen.kind.name}"
+
+
+def _reach(seen: Observation) -> str:
+    return f"the data ({seen.kind.name}) are {seen.kind.domain.value} in the working space"
+
+
+def _link_misfit(link: str, seen: Observation) -> str:
+    reach = ACTIVATIONS[link].range
+    need = seen.kind.domain.interval
+    return "" if reach.contains(need) else f"a {link} output lies in {reach}, but {_reach(seen)}"
+
+
+def _merged(refused: Iterable[Refused]) -> list[Refused]:
+    """One line for each reason that several losses share."""
+    by_reason: dict[str, list[str]] = {}
+    for each in refused:
+        by_reason.setdefault(each.reason, []).append(each.candidate)
+    return [Refused(", ".join(names), reason) for reason, names in by_reason.items()]
+
+
+def _usual(fitting: Sequence[tuple[str, str]], seen: Observation) -> list[Candidate]:
+    """Every fitting loss once, mse also with the activation natural to the domain."""
+    natural = _NATURAL_LINK.get(seen.kind.domain)
+    return [
+        Candidate(loss, link)
+        for loss, link in fitting
+        if LOSSES[loss].link or link == "linear" or (loss == "mse" and link == natural)
+    ]
+
+
+def _asked(losses: Sequence[str], fitting: Sequence[tuple[str, str]], refused: Sequence[Refused]) -> list[Candidate]:
+    """The pairs named ``loss`` or ``loss+link``."""
+    chosen = []
+    for text in losses:
+        name, _, link = text.partition("+")
+        entry = LOSSES[name]
+        pair = (entry.name, link or entry.link or "linear")
+        if link and link not in FREE_LINKS:
+            raise unknown("output activation", link, FREE_LINKS)
+        if pair in fitting:
+            chosen.append(Candidate(*pair))
+    return chosen
+
+
+def _in_models(chosen: Sequence[Candidate], models: Sequence[str], asked: bool) -> Iterable[Candidate]:
+    """Candidates in the models asked for; by default plain, and the PCA path for the losses it is meant for."""
+    for name in models:
+        if name not in TRAINED:
+            raise unknown("model", name, TRAINED)
+    yield from (Candidate(c.loss, c.link, kind) for kind in TRAINED if kind in models for c in chosen)
+    if not models:
+        yield from chosen
+        if not asked:
+            yield from (Candidate(c.loss, c.link, "pca_path") for c in chosen if c.loss in _PCA_PATH_LOSSES and c.link == "linear")
+
+
+def _pair(loss: str, link: str) -> str:
+    return loss if LOSSES[loss].link or link == "linear" else f"{loss}+{link}"
+
+
+def simplicity(candidate: Candidate) -> tuple[int, ...]:
+    """Sorts the simplest first: fewer parts in the model, learned parameters, heads, options, no squashing."""
+    entry = LOSSES[candidate.loss]
+    return (
+        TRAINED.index(candidate.model),
+        len(entry.parameters),
+        int(entry.scale_invariant),
+        len(entry.options),
+        int(candidate.link != (entry.link or "linear")),
+        list(LOSSES).index(entry.name),
+    )
