@@ -38,7 +38,7 @@ def validate(profiles: Profiles) -> Profiles:
 
 
 def as_float32(values: Any) -> Matrix:
-    """Dense float32, or CSR float32 with sorted indices, no duplicates and no stored zeros; the input is not changed."""
+    """Dense float32, or CSR float32 with sorted indices and neither duplicates nor stored zeros; input unchanged."""
     if not sp.issparse(values):
         with np.errstate(over="ignore"):
             return np.ascontiguousarray(values, dtype=np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
@@ -75,13 +76,8 @@ def column_named(what: str, name: str, columns: Iterable[Any]) -> Any:
     known = {str(column): column for column in columns}
     if name in known:
         return known[name]
-    raise unknown(f"{what} column", name, sorted(known, key=lambda other: not _similar(name, other))[:20])
-
-
-def _similar(name: str, other: str) -> bool:
-    from difflib import SequenceMatcher
-
-    return SequenceMatcher(None, name.lower(), other.lower()).ratio() > 0.5
+    nearest = sorted(known, key=lambda other: -SequenceMatcher(None, name.lower(), other.lower()).ratio())
+    raise unknown(f"{what} column", name, nearest[:10])
 
 
 def is_text(column: Any) -> bool:

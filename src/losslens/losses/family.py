@@ -9,8 +9,10 @@ features, a likelihood is summed over them (nats per sample), and both are avera
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -19,7 +21,7 @@ from torch import Tensor
 
 from losslens.vocabulary.catalogue import Catalogue
 from losslens.vocabulary.errors import BadInput
-from losslens.vocabulary.quantities import Domain, Range
+from losslens.vocabulary.quantities import Domain, Interval, Range
 
 Reduction = Literal["none", "mean", "sum"]
 Loss = Callable[..., Tensor]
@@ -84,6 +86,11 @@ class LossEntry:
         """The first line of the docstring."""
         return (self.element.__doc__ or "").strip().split("\n")[0]
 
+    @cached_property
+    def function(self) -> Loss:
+        """The public form of the loss, always the same object, so that it pickles by its name."""
+        return _public(self)
+
     @property
     def is_likelihood(self) -> bool:
         """Whether values are negative log-likelihoods in nats."""
@@ -116,9 +123,7 @@ def loss(family: Family, **facts: Any) -> Callable[[Loss], Loss]:
 
     def enter(function: Loss) -> Loss:
         options, parameters = _read_signature(function)
-        entry = LossEntry(
-            function.__name__, family, function, options=options, parameters=parameters, **facts
-        )
+        entry = LossEntry(function.__name__, family, function, options=options, parameters=parameters, **facts)
         return publish(LOSSES.add(entry))
 
     return enter
@@ -140,8 +145,14 @@ def _read_signature(function: Loss) -> tuple[Mapping[str, Option], Mapping[str, 
 
 
 def publish(entry: LossEntry) -> Loss:
-    """The public form of a loss: checked, masked, weighted and reduced by its family."""
+    """The public form of a loss: checked, masked, weighted and reduced by its family.
 
+    ``weight`` broadcasts to the values: (batch, 1) or (features,) for elements, (batch,) for samples.
+    """
+    return entry.function
+
+
+def _public(entry: LossEntry) -> Loss:
     def public(
         output: Tensor,
         target: Tensor,
@@ -153,7 +164,8 @@ def publish(entry: LossEntry) -> Loss:
     ) -> Tensor:
         check(entry, output, target, mask, settings)
         values = entry_values(entry, output, target, mask, settings)
-        return reduce(entry.family, values, _combine(entry.family, weight, mask), reduction)
+        _check_weight(values, weight)
+        return reduce(entry.family, values, _combine(entry.family, values, weight, mask), reduction)
 
     public.__name__ = public.__qualname__ = entry.name
     public.__module__ = entry.element.__module__
@@ -197,15 +209,15 @@ def reduce(family: Family, values: Tensor, weight: Tensor | None, reduction: Red
     raise BadInput(expected="reduction 'none', 'mean' or 'sum'", found=repr(reduction))
 
 
-def _combine(family: Family, weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
-    if mask is None or family.gives == "sample":
+def _combine(family: Family, values: Tensor, weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
+    """Absent elements, and samples of which nothing is present, weigh nothing in a mean."""
+    if mask is None:
         return weight
-    return mask.to(torch.get_default_dtype()) if weight is None else weight * mask
+    present = (mask.any(-1) if family.gives == "sample" else mask).to(values.dtype)
+    return present if weight is None else weight * present
 
 
-def check(
-    entry: LossEntry, output: Tensor, target: Tensor, mask: Tensor | None, settings: Mapping[str, Any]
-) -> None:
+def check(entry: LossEntry, output: Tensor, target: Tensor, mask: Tensor | None, settings: Mapping[str, Any]) -> None:
     """Refuse what the loss is not defined for, naming what was expected and what was found."""
     if output.shape != target.shape:
         raise BadInput(
@@ -232,13 +244,24 @@ def _check_option(entry: LossEntry, name: str, value: Any) -> None:
 
 
 def _check_domain(entry: LossEntry, target: Tensor) -> None:
-    if target.numel() == 0 or entry.domain is Domain.REAL:
+    if target.numel() == 0:
         return
-    low, high = (float(v) for v in target.aminmax())
-    inside = entry.domain.interval.low <= low and high <= entry.domain.interval.high
+    expected = f"a target of {entry.domain.value} for {entry.name}"
+    low, high = (float(end) for end in target.detach().aminmax())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        bad = int((~target.isfinite()).sum())
+        raise BadInput(expected=expected, found=f"{bad} NaN or infinite", remedy="Pass mask= to leave values out.")
     whole = entry.domain not in (Domain.COUNTS, Domain.BINARY) or bool((target == target.round()).all())
-    if not (inside and whole):
+    if not (whole and entry.domain.interval.contains(Interval(low, high))):
         kind = "" if whole else " with values that are not integers"
+        raise BadInput(expected=expected, found=f"values in [{low:g}, {high:g}]{kind}")
+
+
+def _check_weight(values: Tensor, weight: Tensor | None) -> None:
+    if weight is None:
+        return
+    sizes = zip(reversed(weight.shape), reversed(values.shape), strict=False)
+    if weight.dim() > values.dim() or any(own not in (1, size) for own, size in sizes):
         raise BadInput(
-            expected=f"a target of {entry.domain.value} for {entry.name}", found=f"[{low:g}, {high:g}]{kind}"
+            expected=f"a weight that broadcasts to the values, {tuple(values.shape)}", found=f"{tuple(weight.shape)}"
         )

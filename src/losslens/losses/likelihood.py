@@ -21,7 +21,7 @@ _TINY = 1e-30  # keeps log(0) and 0/0 out of rates that underflow; far below any
     units="nats",
     elicits="mean",
     reference="Gauss, Theoria motus, 1809",
-    torch_line="torch.nn.GaussianNLLLoss(full=True)",
+    torch_line="lambda output, target: -torch.distributions.Normal(output, scale).log_prob(target).sum(1).mean()",
 )
 def gaussian(
     output: Tensor, target: Tensor, *, scale: Annotated[Tensor, Parameter(1.0, "all", Range(1e-4, 1e4, log=True))]
@@ -46,7 +46,7 @@ def gaussian(
     elicits="median",
     smoothness="C0",
     reference="Laplace, Memoire sur la probabilite des causes, 1774",
-    torch_line="lambda output, target: ((output - target).abs() / scale + (2 * scale).log()).sum(1).mean()",
+    torch_line="lambda output, target: -torch.distributions.Laplace(output, scale).log_prob(target).sum(1).mean()",
 )
 def laplace(
     output: Tensor, target: Tensor, *, scale: Annotated[Tensor, Parameter(1.0, "all", Range(1e-4, 1e4, log=True))]
@@ -73,7 +73,8 @@ def laplace(
     aliases=("bce",),
     prediction=torch.sigmoid,
     reference="Bernoulli, Ars conjectandi, 1713",
-    torch_line="torch.nn.BCEWithLogitsLoss()",
+    torch_line="lambda logits, target: torch.nn.functional.binary_cross_entropy_with_logits("
+    'logits, target, reduction="none").sum(1).mean()',
 )
 def bernoulli(output: Tensor, target: Tensor) -> Tensor:
     r"""Binary cross-entropy from logits: the likelihood of zeros and ones.
@@ -124,10 +125,16 @@ def continuous_bernoulli(output: Tensor, target: Tensor) -> Tensor:
     half = output / 2.0
     small = half.abs() < 0.1
     near = torch.where(small, half, 0.0).square()
-    far = torch.where(small, 1.0, half).abs()
+    far = torch.where(small, 1.0, output).abs()
     series = near / 6.0 - near.square() / 180.0 + near**3 / 2835.0 - near**4 / 37800.0
-    log_sinh_ratio = far - (2.0 * far).log() + torch.log1p(-torch.exp(-2.0 * far))
-    return half + torch.where(small, series, log_sinh_ratio) - target * output
+    # One factor for all linear terms: apart, they would round the others away where the logit saturates.
+    slope = torch.where(small, 0.5, (output > 0).to(output.dtype)) - target
+    return slope * output + torch.where(small, series, torch.log1p(-torch.exp(-far)) - far.log())
+
+
+def _lifted(rate: Tensor) -> Tensor:
+    """The rate, or 1e-30 where it is smaller; the gradient passes, so that such a rate can recover."""
+    return rate + (_TINY - rate.detach()).clamp_min(0.0)
 
 
 def _poisson_log_laplace(output: Tensor, s: Tensor) -> Tensor:
@@ -143,7 +150,7 @@ def _poisson_log_laplace(output: Tensor, s: Tensor) -> Tensor:
     link="softmax",
     log_laplace=_poisson_log_laplace,
     reference="Poisson, Recherches sur la probabilite des jugements, 1837",
-    torch_line="torch.nn.PoissonNLLLoss(log_input=False, full=True)",
+    torch_line="lambda rate, target: -torch.distributions.Poisson(rate).log_prob(target).sum(1).mean()",
 )
 def poisson(output: Tensor, target: Tensor) -> Tensor:
     r"""Counts whose variance equals their mean; ``output`` is the rate.
@@ -155,7 +162,7 @@ def poisson(output: Tensor, target: Tensor) -> Tensor:
     >>> losslens.poisson(torch.ones(1, 1), torch.ones(1, 1))
     tensor(1.)
     """
-    return output - torch.xlogy(target, output + _TINY) + torch.lgamma(target + 1.0)
+    return output - torch.xlogy(target, _lifted(output)) + torch.lgamma(target + 1.0)
 
 
 def _negative_binomial_log_laplace(output: Tensor, s: Tensor, *, inverse_dispersion: Tensor) -> Tensor:
@@ -173,7 +180,7 @@ def _negative_binomial_log_laplace(output: Tensor, s: Tensor, *, inverse_dispers
     convex=False,
     reference="Greenwood and Yule, Journal of the Royal Statistical Society 83, 1920",
     torch_line="lambda mean, target: -torch.distributions.NegativeBinomial("
-    "theta, logits=(mean / theta).log()).log_prob(target).sum(1).mean()",
+    "inverse_dispersion, logits=(mean / inverse_dispersion).log()).log_prob(target).sum(1).mean()",
 )
 def negative_binomial(
     output: Tensor,
@@ -194,7 +201,7 @@ def negative_binomial(
     """
     theta = inverse_dispersion
     log_growth = torch.log1p(output / theta)
-    log_mean = torch.xlogy(target, output + _TINY)
+    log_mean = torch.xlogy(target, _lifted(output))
     return (target + theta) * log_growth - log_mean - _log_rising(target, theta) + torch.lgamma(target + 1.0)
 
 

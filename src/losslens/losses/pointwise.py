@@ -62,9 +62,7 @@ def mae(output: Tensor, target: Tensor) -> Tensor:
     reference="Girshick, Fast R-CNN, ICCV 2015",
     torch_line="torch.nn.SmoothL1Loss(beta={beta:g})",
 )
-def smooth_l1(
-    output: Tensor, target: Tensor, *, beta: Annotated[float, Range(1e-2, 1e2, log=True)] = 1.0
-) -> Tensor:
+def smooth_l1(output: Tensor, target: Tensor, *, beta: Annotated[float, Range(1e-2, 1e2, log=True)] = 1.0) -> Tensor:
     r"""Squared error over ``2 beta`` for small errors, absolute error beyond ``beta``.
 
     .. math:: r^2 / 2\beta \text{ if } |r| < \beta \text{ else } |r| - \beta/2, \qquad r = \hat x - x
@@ -128,7 +126,8 @@ def log_cosh(output: Tensor, target: Tensor) -> Tensor:
     elicits="between mean and median",
     smoothness="C0",
     reference="the elastic combination of absolute and squared error",
-    torch_line="lambda output, target: {mix:g} * l1_loss(output, target) + {rest:g} * mse_loss(output, target)",
+    torch_line="lambda output, target: {mix:g} * torch.nn.functional.l1_loss(output, target)"
+    " + {rest:g} * torch.nn.functional.mse_loss(output, target)",
 )
 def l1_plus_l2(output: Tensor, target: Tensor, *, mix: Annotated[float, Range(0.0, 1.0)] = 0.5) -> Tensor:
     r"""A mixture of absolute and squared error, ``mix`` being the share of the absolute one.
@@ -140,5 +139,5 @@ def l1_plus_l2(output: Tensor, target: Tensor, *, mix: Annotated[float, Range(0.
     >>> losslens.l1_plus_l2(torch.tensor([2.0]), torch.zeros(1))
     tensor(3.)
     """
-    error = output - target
-    return mix * error.abs() + (1.0 - mix) * error.square()
+    size = (output - target).abs()
+    return size * (mix + (1.0 - mix) * size)

@@ -1,7 +1,7 @@
 """Profile losses: one value per sample, judging the shape of the whole row.
 
-Rows are first divided by their largest absolute value, which changes no direction and keeps squares
-of very large and very small numbers in range.
+Rows are divided by their largest absolute value before anything is squared, which changes no direction and
+keeps squares of very large and very small numbers in range.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ def cosine(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Ten
     Zero rows: two of them are equal, value 0; one of them has no direction, value 1. The gradient at a zero
     output points towards the target; a zero target gives none.
 
-    >>> losslens.cosine(torch.tensor([[1.0, 0.0], [2.0, 2.0]]), torch.tensor([[0.0, 1.0], [5.0, 5.0]]), reduction="none")
+    >>> output, target = torch.tensor([[1.0, 0.0], [2.0, 2.0]]), torch.tensor([[0.0, 1.0], [5.0, 5.0]])
+    >>> losslens.cosine(output, target, reduction="none")
     tensor([1., 0.])
     """
-    return _half_squared_chord(_scaled(output, mask), _scaled(target, mask))
+    output, target = _present(output, mask), _present(target, mask)
+    return _half_squared_chord(_scaled(output), _scaled(target))
 
 
 @loss(
@@ -64,7 +66,7 @@ def pearson(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Te
     >>> losslens.pearson(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[10.0, 20.0, 30.0]]))
     tensor(0.)
     """
-    return _half_squared_chord(_centred(output, mask), _centred(target, mask))
+    return _half_squared_chord(_scaled(_centred(output, mask)), _scaled(_centred(target, mask)))
 
 
 @loss(
@@ -99,7 +101,8 @@ def cosine_plus_mse(
 def _half_squared_chord(output: Tensor, target: Tensor) -> Tensor:
     """``1 - cos`` of rows whose largest absolute value is one, or which are zero."""
     (output, no_output), (target, no_target) = _normalised(output), _normalised(target)
-    return (output - target).square().sum(-1) / 2.0 + (no_output != no_target) / 2.0
+    one_absent = (no_output != no_target).to(output.dtype)
+    return ((output - target).square().sum(-1) + one_absent) / 2.0
 
 
 def _normalised(rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,19 +112,25 @@ def _normalised(rows: Tensor) -> tuple[Tensor, Tensor]:
     return rows / torch.where(absent, 1.0, squared).sqrt(), absent.squeeze(-1)
 
 
-def _scaled(rows: Tensor, mask: Tensor | None) -> Tensor:
-    rows = _present(rows, mask)
-    largest = rows.detach().abs().amax(-1, keepdim=True)
+def _scaled(rows: Tensor) -> Tensor:
+    largest = _largest(rows)
     return rows / torch.where(largest == 0, 1.0, largest)
 
 
 def _centred(rows: Tensor, mask: Tensor | None) -> Tensor:
-    """Scaled rows minus their mean; what is left of a constant row is rounding, and is removed."""
-    rows = _scaled(rows, mask)
+    """Rows minus their mean; what is left of a constant row is rounding and counts as zero.
+
+    Centring precedes scaling: the other way round, scaling would round off the differences that it is to show.
+    """
+    rows = _present(rows, mask)
     mean = rows.sum(-1, keepdim=True) / _count(rows, mask).unsqueeze(-1)
-    rows = _present(rows - mean, mask)
-    largest = rows.detach().abs().amax(-1, keepdim=True)
-    return torch.where(largest <= 16 * torch.finfo(rows.dtype).eps, rows * 0.0, rows)
+    centred = _present(rows - mean, mask)
+    constant = _largest(centred) <= 16 * torch.finfo(rows.dtype).eps * _largest(rows)
+    return torch.where(constant, centred - centred.detach(), centred)
+
+
+def _largest(rows: Tensor) -> Tensor:
+    return rows.detach().abs().amax(-1, keepdim=True)
 
 
 def _present(rows: Tensor, mask: Tensor | None) -> Tensor:

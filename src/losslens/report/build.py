@@ -134,7 +134,7 @@ def _yardsticks(table: Sequence[Row]) -> list[Yardstick]:
             title=metric.title,
             unit=metric.unit,
             higher_is_better=metric.higher_is_better,
-            explanation=metric.summary,
+            explanation=metric.explanation,
         )
         for metric in METRICS.values()
         if metric.name in shown

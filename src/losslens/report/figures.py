@@ -82,7 +82,7 @@ def curves(document: Document, detail: Detail) -> Figure:
     layout = {
         "height": 400,
         "margin": {"l": 60, "r": 15, "t": 30, "b": 50},
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "traceorder": "reversed"},
         "xaxis": {"title": {"text": "epoch"}, "rangemode": "tozero", "zeroline": False},
         "yaxis": {"title": {"text": "its own loss"}, "zeroline": False, "automargin": True},
         "hovermode": "closest",

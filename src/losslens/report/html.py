@@ -64,7 +64,7 @@ def _page(document: Document, detail: figures.Detail, library: str, plain_js: bo
         drawn={picture.row for picture in document.pictures[: detail.pictures]},
         thinned="" if detail == FULL or _whole(document, detail) else THINNED,
         library=library,
-        data=_unclosed(data) if plain_js else _packed(data),
+        data=data.replace("<", "\\u003c") if plain_js else _packed(data),
         plain_js=plain_js,
     )
 

@@ -9,7 +9,7 @@ from losslens.activations import ACTIVATIONS
 from losslens.data.gate import Observation
 from losslens.losses import LOSSES, LossEntry
 from losslens.models.spec import BASELINES, TRAINED, ModelKind, ModelSpec, ObjectiveSpec
-from losslens.run.spec import SplitSpec, TrainingSpec, TrialSpec
+from losslens.run.spec import SplitSpec, TrainingSpec, TransformSpec, TrialSpec
 from losslens.vocabulary.errors import BadInput, unknown
 from losslens.vocabulary.quantities import Domain
 
@@ -73,7 +73,7 @@ def plan(
     if not candidates:
         reasons = "; ".join(f"{r.candidate}: {r.reason}" for r in refused if r.candidate.split("+")[0] in losses)
         raise BadInput(expected="at least one loss that fits the data", found=reasons or "none", remedy="Leave --loss out to get those that fit.")
-    shared = {"data": content_hash, "transform": seen.kind.transform, "seed": seed}
+    shared = {"data": content_hash, "transform": transform_of(seen), "seed": seed}
     trials = []
     for repeat in range(repeats):
         split = SplitSpec(repeat=repeat, seed=seed)
@@ -85,6 +85,12 @@ def plan(
             trials.append(TrialSpec(split=split, model=network, objective=each.objective, training=training, **shared))
     left_out = [_pair(loss, link) for loss, link in fitting if not any((c.loss, c.link) == (loss, link) for c in candidates)]
     return Plan(tuple(candidates), tuple(refused), tuple(left_out), tuple(trials))
+
+
+def transform_of(seen: Observation) -> TransformSpec:
+    """The preprocessing that the kind of data asks for."""
+    bounded = seen.kind.transform == "unit_scale"
+    return TransformSpec(name=seen.kind.transform, cap=seen.cap if bounded else None)
 
 
 def sort_pairs(seen: Observation) -> tuple[list[tuple[str, str]], list[Refused]]:

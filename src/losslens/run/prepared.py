@@ -17,9 +17,9 @@ from torch import Tensor
 
 from losslens.data.profiles import Profiles
 from losslens.data.splits import Split, split
-from losslens.data.transforms import TRANSFORMS, Transform, fit_transform_named, library
+from losslens.data.transforms import Transform, fit_transform_named, library
 from losslens.models.objective import Batch
-from losslens.run.spec import SplitSpec
+from losslens.run.spec import SplitSpec, TransformSpec
 
 DENSE_LIMIT = 2 * 1024**3  # bytes; beyond it a sparse matrix is made dense batch by batch
 
@@ -83,19 +83,19 @@ class DataFolder:
                         np.save(fresh / f"{name}.npy", getattr(profiles, name))
         return cls(target)
 
-    def prepare(self, spec: SplitSpec, transform: str) -> Prepared:
+    def prepare(self, spec: SplitSpec, transform: TransformSpec) -> Prepared:
         """Split, fit the transform on the training part, transform everything: once per split and machine."""
         values, labels, groups = _load(self.folder, "values"), self._names("labels"), self._names("groups")
         parts = split(
             values.shape[0], labels, groups, repeat=spec.repeat, seed=spec.seed, test=spec.test, valid=spec.valid
         )
-        fitted = fit_transform_named(transform, values[parts.train])
-        target = self.folder / f"{transform}-{spec.seed}-{spec.repeat}-{spec.test:g}-{spec.valid:g}"
+        fitted = fit_transform_named(transform.name, values[parts.train], cap=transform.cap)
+        target = self.folder / f"{transform.name}-{spec.seed}-{spec.repeat}-{spec.test:g}-{spec.valid:g}"
         if not target.exists():
             with _appearing(target) as fresh:
                 _save(fresh, "inputs", fitted.apply(values))
         size = scale = None
-        if transform == "library_log":
+        if transform.name == "library_log":
             size = torch.from_numpy(np.asarray(library(values), dtype=np.float32)).reshape(-1, 1)
             scale = float(fitted.arrays()["target"]) / size.clamp_min(1.0)
         counts = None if size is None else Rows(values)
@@ -107,14 +107,9 @@ class DataFolder:
 
 
 @lru_cache(maxsize=2)
-def prepared(folder: Path, spec: SplitSpec, transform: str) -> Prepared:
+def prepared(folder: Path, spec: SplitSpec, transform: TransformSpec) -> Prepared:
     """The prepared split, kept by a resident worker from one trial to the next."""
     return DataFolder(folder).prepare(spec, transform)
-
-
-def transform_from(name: str, arrays: dict[str, Any]) -> Transform:
-    """The fitted transform that was saved as these arrays."""
-    return TRANSFORMS[name].from_arrays(arrays)
 
 
 def _dense_if_small(values: Any) -> Any:

@@ -41,11 +41,18 @@ class TrainingSpec(Spec):
     device: str = "cpu"
 
 
+class TransformSpec(Spec):
+    """Which preprocessing, fitted on the training part; ``cap`` is the known maximum of a bounded scale."""
+
+    name: str
+    cap: float | None = None
+
+
 class TrialSpec(Spec):
     """One model trained (or fitted) and judged on one split. Same id, same result."""
 
     data: str = Field(description="content hash of the profiles")
-    transform: str
+    transform: TransformSpec
     split: SplitSpec
     model: ModelSpec
     objective: ObjectiveSpec | None = Field(None, description="None for the baselines")
@@ -57,7 +64,8 @@ class TrialSpec(Spec):
     def id(self) -> str:
         """Hash of the canonical JSON form.
 
-        >>> spec = TrialSpec(data="d", transform="none", split=SplitSpec(repeat=0), model=ModelSpec(kind="zeros"))
+        >>> plain = TransformSpec(name="none")
+        >>> spec = TrialSpec(data="d", transform=plain, split=SplitSpec(repeat=0), model=ModelSpec(kind="zeros"))
         >>> spec.id == TrialSpec.model_validate_json(spec.model_dump_json()).id
         True
         """

@@ -1,0 +1,265 @@
+"""The command line. Each command is a function; its signature and docstring are its help.
+
+Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from losslens import __version__
+from losslens.vocabulary.errors import Interrupted, LosslensError
+
+app = typer.Typer(
+    name="losslens",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="What should my autoencoder minimise? A fair, held-out comparison of losses on your own data.",
+)
+
+DATA_HELP = "pancreas, digits, or a file: .h5ad .csv .tsv .parquet .npz .npy (rows are samples)"
+Data = Annotated[str, typer.Argument(help=DATA_HELP)]
+Label = Annotated[str | None, typer.Option("--label", help="Column with labels; detected where obvious.")]
+Group = Annotated[str | None, typer.Option("--group", help="Column with groups that splits must keep whole.")]
+IdColumn = Annotated[str | None, typer.Option("--id", help="Column with sample names; detected where obvious.")]
+Transpose = Annotated[bool, typer.Option("--transpose", help="Rows are features, columns are samples.")]
+Layer = Annotated[str | None, typer.Option("--layer", help="Layer of an .h5ad file to read instead of X.")]
+Kind = Annotated[str | None, typer.Option("--kind", help="Kind of data, if the gate is wrong: losslens list kinds.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"losslens {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """The command itself only carries --version and --help."""
+
+
+@app.command(
+    epilog="Examples:  losslens compare pancreas  |  losslens compare cells.h5ad --label cell_type --budget 10m  |  "
+    "losslens compare table.csv --loss mse --loss cosine --goal direction"
+)
+def compare(
+    data: Data,
+    label: Label = None,
+    group: Group = None,
+    id_column: IdColumn = None,
+    transpose: Transpose = False,
+    layer: Layer = None,
+    kind: Kind = None,
+    goal: Annotated[str | None, typer.Option(help="What decides: direction, magnitude, likelihood or code.")] = None,
+    loss: Annotated[
+        list[str] | None, typer.Option(help="A loss to compare, as NAME or NAME+OUTPUT (mse+softplus); repeatable.")
+    ] = None,
+    models: Annotated[str, typer.Option(help="Networks, comma-separated: autoencoder,pca_path.")] = "",
+    code: Annotated[int, typer.Option(help="Code size, also of the PCA baseline.")] = 32,
+    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers, comma-separated.")] = "256",
+    activation: Annotated[str, typer.Option(help="Hidden activation: losslens list activations.")] = "relu",
+    repeats: Annotated[int, typer.Option(help="Random splits.")] = 5,
+    seed: Annotated[int, typer.Option(help="Splits, initial weights and data order.")] = 0,
+    epochs: Annotated[int | None, typer.Option(help="Most epochs of a training.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Batch size; 32 for small data, 128 from 5000 samples.")] = None,
+    lr: Annotated[str | None, typer.Option(help="Grid of learning rates, comma-separated.")] = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32 (the exact reference) or bf16.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    budget: Annotated[str | None, typer.Option(help="Wall-time limit: 90s, 10m, 2h.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; one per core by default, 0 for none.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; an earlier one is continued.")] = None,
+    json: Json = False,
+) -> None:
+    """Train a model under each objective that fits DATA and say which to use.
+
+    Looks at the data, picks the losses and output activations that fit, trains one network under each with the same
+    splits and budget, judges all by the same held-out yardsticks beside mean-profile and PCA baselines, and writes
+    report.html, results.json and the recommended model. The same command with the same --out continues.
+    """
+    from losslens.faces.compare import compare as run
+    from losslens.faces.progress import automatic
+    from losslens.report import text
+
+    found = run(
+        data,
+        label=label,
+        group=group,
+        id_column=id_column,
+        transpose=transpose,
+        layer=layer,
+        kind=kind,
+        goal=goal,
+        losses=loss or (),
+        models=_listed(models),
+        code=code,
+        hidden=[_whole(width) for width in _listed(hidden)],
+        activation=activation,
+        repeats=repeats,
+        seed=seed,
+        epochs=epochs,
+        batch=batch,
+        learning_rates=[_number(rate) for rate in _listed(lr)] if lr else None,
+        precision=precision,
+        device=device,
+        budget=budget,
+        workers=workers,
+        out=out,
+        progress=automatic(),
+        announce=None if json else text.render_gate,
+    )
+    if json:
+        typer.echo(found.document.model_dump_json(indent=1))
+        return
+    text.render(found.document, gate=False)
+    typer.echo(f"Report: {found.folder / 'report.html'}")
+
+
+@app.command(epilog="Examples:  losslens inspect cells.h5ad  |  losslens inspect table.tsv --transpose --json")
+def inspect(
+    data: Data,
+    label: Label = None,
+    group: Group = None,
+    id_column: IdColumn = None,
+    transpose: Transpose = False,
+    layer: Layer = None,
+    kind: Kind = None,
+    json: Json = False,
+) -> None:
+    """Say what DATA are and which objectives fit them; trains nothing."""
+    from losslens.faces.inspect import inspect as run
+    from losslens.report import text
+
+    found = run(
+        data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer, kind=kind
+    )
+    if json:
+        _print_json(found.as_json())
+        return
+    text.render_gate(found.dataset, goal=found.goal, candidates=found.fitting, refused=found.refusals)
+
+
+@app.command(epilog="Example:  losslens transform losslens-runs/pancreas-20260101-120000 cells.h5ad -o codes.csv")
+def transform(
+    model: Annotated[Path, typer.Argument(help="Output folder of a comparison, or the folder 'model' in it.")],
+    data: Data,
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .csv, .npz or .h5ad.")],
+    label: Label = None,
+    id_column: IdColumn = None,
+    transpose: Transpose = False,
+    layer: Layer = None,
+    json: Json = False,
+) -> None:
+    """Write the codes of DATA under a trained MODEL."""
+    from losslens.faces.writers import write_matrix, writer_for
+
+    writer_for(output)
+    trained, profiles = _opened(model, data, label, id_column, transpose, layer)
+    codes = trained.pass_over(profiles)[0]
+    write_matrix(output, codes, profiles.samples, [f"code_{i + 1}" for i in range(codes.shape[1])], profiles.labels)
+    _wrote(output, codes, json)
+
+
+@app.command(epilog="Example:  losslens reconstruct losslens-runs/pancreas-20260101-120000 cells.h5ad -o rebuilt.h5ad")
+def reconstruct(
+    model: Annotated[Path, typer.Argument(help="Output folder of a comparison, or the folder 'model' in it.")],
+    data: Data,
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .csv, .npz or .h5ad.")] = Path("reconstruction.csv"),
+    space: Annotated[str, typer.Option(help="data: in the units of DATA; working: before undoing the preprocessing.")] = "data",
+    label: Label = None,
+    id_column: IdColumn = None,
+    transpose: Transpose = False,
+    layer: Layer = None,
+    json: Json = False,
+) -> None:
+    """Write the reconstruction of DATA by a trained MODEL."""
+    from losslens.faces.writers import write_matrix, writer_for
+
+    writer_for(output)
+    trained, profiles = _opened(model, data, label, id_column, transpose, layer)
+    rebuilt = trained.reconstruct(profiles, space=space)
+    write_matrix(output, rebuilt, profiles.samples, trained.saved.features, profiles.labels)
+    _wrote(output, rebuilt, json)
+
+
+@app.command(name="list", epilog="Examples:  losslens list losses  |  losslens list activations --json")
+def list_(
+    what: Annotated[str, typer.Argument(help="losses, activations, models, yardsticks, goals, kinds or data.")],
+    json: Json = False,
+) -> None:
+    """List what there is to choose from."""
+    from losslens.faces.listing import records
+
+    found = records(what)
+    if json:
+        _print_json(found)
+        return
+    width = max(len(_called(record)) for record in found)
+    for record in found:
+        typer.echo(f"{_called(record):<{width}}  {record['summary']}")
+
+
+def main() -> None:
+    """Entry point: a mistake of the user ends with a message and status 2, an interrupt with status 130."""
+    try:
+        app()
+    except Interrupted as stop:
+        typer.echo(f"\n{stop}", err=True)
+        sys.exit(130)
+    except LosslensError as error:
+        typer.echo(f"losslens: {error}", err=True)
+        sys.exit(2)
+
+
+def _opened(model: Path, data: str, label: str | None, id_column: str | None, transpose: bool, layer: str | None) -> Any:
+    from losslens.faces.models import load
+
+    trained = load(model)
+    return trained, trained.matched(data, label=label, id_column=id_column, transpose=transpose, layer=layer)
+
+
+def _called(record: dict[str, Any]) -> str:
+    aliases = record.get("aliases")
+    return f"{record['name']} ({', '.join(aliases)})" if aliases else str(record["name"])
+
+
+def _wrote(output: Path, matrix: Any, json: bool) -> None:
+    rows, columns = matrix.shape
+    if json:
+        _print_json({"output": str(output), "rows": rows, "columns": columns})
+    else:
+        typer.echo(f"Wrote {rows} x {columns} to {output}")
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(value, indent=1))
+
+
+def _listed(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit():
+        raise typer.BadParameter(f"expected a whole number, found {text!r}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a number, found {text!r}") from None

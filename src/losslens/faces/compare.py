@@ -1,0 +1,212 @@
+"""``compare``: from data to a judged comparison, a report and a model, resumable at any point."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from losslens.data.gate import Observation, look
+from losslens.data.profiles import Profiles
+from losslens.data.readers import read
+from losslens.faces.goal import settle_goal
+from losslens.faces.outcome import Comparison, Run, finish
+from losslens.faces.progress import Bars, Quiet
+from losslens.models.spec import ModelSpec
+from losslens.run.executors import Executor, LocalProcesses, Serial
+from losslens.run.plan import plan
+from losslens.run.prepared import DataFolder
+from losslens.run.session import Clock, complete
+from losslens.run.spec import TrainingSpec
+from losslens.run.store import Store
+from losslens.vocabulary.errors import BadInput, Interrupted, unknown
+
+SMALL, SMALL_BATCH, LARGE_BATCH = 5000, 32, 128
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, checked; the network and its training are specs already."""
+
+    model: ModelSpec
+    training: TrainingSpec
+    losses: tuple[str, ...]
+    models: tuple[str, ...]
+    goal: str | None
+    repeats: int
+    seed: int
+
+
+def compare(
+    data: Any,
+    *,
+    label: Any = None,
+    group: Any = None,
+    id_column: str | None = None,
+    transpose: bool = False,
+    layer: str | None = None,
+    kind: str | None = None,
+    goal: str | None = None,
+    losses: Sequence[str] = (),
+    models: Sequence[str] = (),
+    code: int = 32,
+    hidden: Sequence[int] = (256,),
+    activation: str = "relu",
+    repeats: int = 5,
+    seed: int = 0,
+    epochs: int | None = None,
+    batch: int | None = None,
+    learning_rates: Sequence[float] | None = None,
+    precision: str = "auto",
+    device: str = "auto",
+    budget: str | float | None = None,
+    workers: int | None = None,
+    out: str | Path | None = None,
+    progress: Bars | Quiet | None = None,
+    announce: Callable[..., None] | None = None,
+) -> Comparison:
+    """Train a model under each objective that fits the data and say which to use.
+
+    ``data`` is a bundled name, a path, an array, a sparse matrix, a DataFrame or an AnnData object; rows are samples.
+    Returns a :class:`Comparison`; raises :class:`BadInput` for data or options that cannot be used, before
+    anything is written. The folder ``out`` (default ``losslens-runs/<name>-<time>``) receives report.html,
+    results.json, the recommended model and one folder per trial; calling again with the same ``out``
+    continues what is missing.
+
+    >>> import numpy, tempfile
+    >>> X = numpy.random.default_rng(0).normal(size=(60, 8))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = compare(X, losses=["mse", "mae"], repeats=2, epochs=2, code=2, hidden=[8], workers=0, out=folder)
+    >>> sorted(row.key for row in found.document.rows)
+    ['mae', 'mean_profile', 'mse', 'pca', 'zeros']
+    """
+    profiles = read(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer)
+    seen = look(profiles, kind)
+    request = Request(
+        model=_network(code, hidden, activation),
+        training=_training(profiles, epochs, batch, learning_rates, precision, device),
+        losses=tuple(losses),
+        models=tuple(models),
+        goal=goal,
+        repeats=_positive(repeats, "repeats"),
+        seed=seed,
+    )
+    clock = Clock(seconds(budget))
+    intended = settle(profiles, seen, request)
+    if announce:
+        announce(intended.facts, goal=intended.goal, refused=intended.refused)
+    return run(intended, output_folder(out, profiles.name), workers, clock, progress or Quiet())
+
+
+def settle(profiles: Profiles, seen: Observation, request: Request) -> Run:
+    """Everything that will be done, or the reason why it cannot be; nothing is written yet."""
+    intended = plan(
+        seen,
+        content_hash=profiles.content_hash,
+        losses=request.losses,
+        models=request.models,
+        model=request.model,
+        training=request.training,
+        repeats=request.repeats,
+        seed=request.seed,
+    )
+    goal = settle_goal(request.goal, profiles, seen, intended)
+    return Run(profiles, seen, intended, goal, request.training)
+
+
+def run(intended: Run, folder: Path, workers: int | None, clock: Clock, progress: Bars | Quiet) -> Comparison:
+    """Train what is missing, judge and write."""
+    store, cache = Store(folder / "trials"), folder / "cache"
+    trials = intended.plan.trials
+    executor: Executor = Serial() if workers == 0 else LocalProcesses(workers)
+    try:
+        data = DataFolder.write(intended.profiles, cache)
+        with progress.phase("training", len(trials)) as advance:
+            outcome = complete(trials, data.folder, store, executor, clock, advance)
+        with progress.phase("report", 1) as advance:
+            found = finish(intended, outcome, folder, store, data, clock)
+            advance()
+    except KeyboardInterrupt:
+        ready = sum(store.get(spec) is not None for spec in trials)
+        raise Interrupted(
+            f"Stopped. {ready} of {len(trials)} trials are finished and kept. "
+            f"The same command with --out {folder} goes on from there."
+        ) from None
+    shutil.rmtree(cache, ignore_errors=True)
+    return found
+
+
+def _network(code: int, hidden: Sequence[int], activation: str) -> ModelSpec:
+    from losslens.activations import ACTIVATIONS
+
+    widths = tuple(_positive(width, "hidden") for width in hidden)
+    return ModelSpec(hidden=widths, code=_positive(code, "code"), activation=ACTIVATIONS[activation].name)
+
+
+def _training(
+    profiles: Profiles,
+    epochs: int | None,
+    batch: int | None,
+    learning_rates: Sequence[float] | None,
+    precision: str,
+    device: str,
+) -> TrainingSpec:
+    from losslens.run.precision import best_device, probe
+
+    if precision not in ("auto", "fp32", "bf16"):
+        raise unknown("precision", precision, ["auto", "fp32", "bf16"])
+    rates = tuple(learning_rates or TrainingSpec().learning_rates)
+    if min(rates) <= 0:
+        raise BadInput(expected="positive learning rates", found=str(min(rates)))
+    usual = SMALL_BATCH if profiles.shape[0] < SMALL else LARGE_BATCH
+    return TrainingSpec(
+        learning_rates=rates,
+        batch=usual if batch is None else _positive(batch, "batch"),
+        epochs=TrainingSpec().epochs if epochs is None else _positive(epochs, "epochs"),
+        precision=probe() if precision == "auto" else precision,
+        device=best_device() if device == "auto" else device,
+    )
+
+
+def _positive(value: int, what: str) -> int:
+    if value < 1:
+        raise BadInput(expected=f"{what} of at least 1", found=str(value))
+    return value
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(budget: str | float | None) -> float | None:
+    """A time limit in seconds from ``90``, ``"90s"``, ``"10m"`` or ``"2h"``.
+
+    >>> seconds("10m"), seconds("1.5h"), seconds(None)
+    (600.0, 5400.0, None)
+    """
+    if budget is None:
+        return None
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", str(budget))
+    if not found or float(found[1]) <= 0:
+        raise BadInput(expected="a budget such as 90s, 10m or 2h", found=repr(budget))
+    return float(found[1]) * _UNITS[found[2] or "s"]
+
+
+def output_folder(out: str | Path | None, name: str) -> Path:
+    """The folder of a run, made if it is not there; refuses one that holds something else or cannot be written."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = Path(out) if out else Path("losslens-runs") / f"{name}-{stamp}"
+    holds_other = folder.is_dir() and any(folder.iterdir()) and not (folder / "trials").is_dir()
+    if holds_other or (folder.exists() and not folder.is_dir()):
+        raise BadInput(expected="a new folder, or one that an earlier comparison wrote", found=str(folder), remedy="Choose another --out.")
+    try:
+        (folder / "trials").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(expected="a folder that can be written", found=f"{folder} ({error.strerror})", remedy="Choose another --out.") from error
+    if not os.access(folder, os.W_OK):
+        raise BadInput(expected="a folder that can be written", found=str(folder), remedy="Choose another --out.")
+    return folder.resolve()

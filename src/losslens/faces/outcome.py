@@ -1,0 +1,199 @@
+"""From finished trials to the document, the files and the object that ``compare`` returns."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from losslens.data.gate import Observation
+from losslens.data.profiles import Profiles
+from losslens.data.transforms import TRANSFORMS
+from losslens.losses import LOSSES
+from losslens.models.files import SavedModel, save
+from losslens.report import html, text
+from losslens.report.build import Held, Story, dataset, document
+from losslens.report.document import Dataset, Document, Goal, Refusal, Setting
+from losslens.report.rows import title
+from losslens.run.plan import Plan, simplicity
+from losslens.run.prepared import DataFolder, Prepared
+from losslens.run.session import Clock, Outcome
+from losslens.run.spec import TrainingSpec, TrialSpec
+from losslens.run.store import Store
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a comparison set out to do."""
+
+    profiles: Profiles
+    seen: Observation
+    plan: Plan
+    goal: Goal
+    training: TrainingSpec
+
+    @property
+    def facts(self) -> Dataset:
+        """What the gate saw, before anything is fitted."""
+        summary = TRANSFORMS[self.seen.kind.transform].summary
+        return dataset(self.profiles, self.seen, summary, summary)
+
+    @property
+    def refused(self) -> list[Refusal]:
+        """The pairs that do not fit the data."""
+        return [Refusal(candidate=each.candidate, reason=each.reason) for each in self.plan.refused]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A judged comparison: shows itself in a notebook, prints itself in a terminal."""
+
+    document: Document
+    folder: Path
+
+    @property
+    def sentence(self) -> str:
+        """The answer."""
+        return self.document.sentence
+
+    @property
+    def recommended(self) -> str | None:
+        """Key of the recommended row."""
+        return self.document.recommended
+
+    @cached_property
+    def table(self) -> Any:
+        """Mean of every yardstick by row, as a DataFrame, best first."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {row.key: {name: m.mean for name, m in row.measurements.items()} for row in self.document.rows}
+        ).T
+
+    @cached_property
+    def model(self) -> Any:
+        """The recommended model, with ``transform`` and ``reconstruct``."""
+        from losslens.faces.models import load
+
+        return load(self.folder)
+
+    def _repr_html_(self) -> str:
+        return html.fragment(self.document)
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def finish(
+    run: Run, outcome: Outcome, folder: Path, store: Store, data: DataFolder, clock: Clock
+) -> Comparison:
+    """Judge, write results.json and report.html, save the recommended model."""
+    first = run.plan.trials[0]
+    prepared = data.prepare(first.split, first.transform)
+    facts = dataset(run.profiles, run.seen, prepared.transform.space, TRANSFORMS[run.seen.kind.transform].summary)
+    judged = document(
+        outcome.results, facts, run.profiles, _held(prepared), _story(run, prepared, outcome, clock), store.arrays
+    )
+    _save_model(judged, run, outcome, folder, store, data)
+    write(folder / "results.json", judged.model_dump_json(indent=1))
+    write(folder / "report.html", html.render(judged))
+    return Comparison(judged, folder)
+
+
+def write(path: Path, content: str) -> None:
+    """Replace a file at once."""
+    fresh = path.with_name(f".{path.name}.partial")
+    fresh.write_text(content, encoding="utf-8")
+    os.replace(fresh, path)
+
+
+def _held(prepared: Prepared) -> Held:
+    import torch
+
+    from losslens.run.trial import EXAMPLES, PICTURED
+
+    test = prepared.split.test
+    return Held(test, prepared.profiles(torch.from_numpy(test)).numpy(), PICTURED, EXAMPLES)
+
+
+def _story(run: Run, prepared: Prepared, outcome: Outcome, clock: Clock) -> Story:
+    return Story(
+        goal=run.goal,
+        simplest_first=[_key(run, candidate) for candidate in sorted(run.plan.candidates, key=simplicity)],
+        test_share=len(prepared.split.test) / len(prepared.split.train),
+        refused=run.refused,
+        not_run=_not_run(run, outcome),
+        settings=_settings(run, prepared),
+        seconds=clock.elapsed,
+        templates={entry.name: entry.torch_line for entry in LOSSES.values()},
+    )
+
+
+def _key(run: Run, candidate: Any) -> str:
+    return next(
+        spec.key
+        for spec in run.plan.trials
+        if spec.objective == candidate.objective and spec.model.kind == candidate.model
+    )
+
+
+def _not_run(run: Run, outcome: Outcome) -> list[str]:
+    """A sentence for each row with missing repeats, and one for what fits but is not compared by default."""
+    missing: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for spec, reason in outcome.missing:
+        missing[spec.key, reason].append(spec.split.repeat)
+    lines = [
+        f"{title(key)}: repeat{'s' * (len(repeats) > 1)} {', '.join(str(r + 1) for r in repeats)} not run, {reason}."
+        for (key, reason), repeats in missing.items()
+    ]
+    if run.plan.left_out:
+        lines.append(f"These fit too and were not asked for (--loss NAME): {', '.join(run.plan.left_out)}.")
+    return lines
+
+
+def _settings(run: Run, prepared: Prepared) -> list[Setting]:
+    network = next(spec.model for spec in run.plan.trials if spec.model.is_trained)
+    widths = [prepared.features, *network.hidden, network.code, *network.hidden[::-1], prepared.features]
+    sizes = {name: len(getattr(prepared.split, name)) for name in ("train", "valid", "test")}
+    t = run.training
+    return [
+        Setting(name="Splits", value=f"{run.plan.trials[-1].split.repeat + 1} random splits, {prepared.split.how}; "
+                f"{sizes['train']} training, {sizes['valid']} validation, {sizes['test']} test samples"),
+        Setting(name="Network", value=f"{'-'.join(map(str, widths))}, {network.activation}, the same initial weights for every candidate of a repeat"),
+        Setting(name="Training", value=f"Adam, batches of {t.batch}, the same order for every candidate of a repeat; at most {t.epochs} epochs, stopped after {t.patience} without improvement of the candidate's own loss on the validation part, best weights kept"),
+        Setting(name="Learning rate", value=f"chosen for each candidate and repeat on the validation part from {', '.join(f'{lr:g}' for lr in t.learning_rates)}: each is trained for {t.trial_epochs} epochs, the best goes on"),
+        Setting(name="Scale-blind losses", value="cosine and pearson learn magnitudes in a small head on the code, whose gradient stops at the code"),
+        Setting(name="Count losses", value="predict the expectation of the logarithm under their distribution, not the logarithm of their mean"),
+        Setting(name="Intervals", value="paired by split, corrected resampled t (Nadeau and Bengio 2003), 95 %; Holm's correction over candidates"),
+        Setting(name="Precision", value=f"{t.precision} matrix products on {t.device}, one thread per training"),
+        Setting(name="Seed", value=str(run.plan.trials[0].seed)),
+    ]  # fmt: skip
+
+
+def _save_model(judged: Document, run: Run, outcome: Outcome, folder: Path, store: Store, data: DataFolder) -> None:
+    """The recommended candidate of the first finished repeat; its trial is run again if its weights were cleared."""
+    if judged.recommended is None:
+        return
+    spec = min(outcome.results[judged.recommended].values(), key=lambda result: result.spec.split.repeat).spec
+    weights = store.weights(spec) or _weights_again(spec, store, data)
+    transform = data.prepare(spec.split, spec.transform).transform
+    arrays = {**weights, **{f"transform.{name}": value for name, value in transform.arrays().items()}}
+    about = {"trial": spec.id, "row": judged.recommended, "data": run.profiles.name, "sentence": judged.sentence, "losslens": judged.losslens}
+    save(
+        SavedModel(
+            spec.model, spec.objective, run.seen.kind.name, spec.transform.name, run.profiles.features, arrays, about
+        ),
+        folder / "model",
+    )
+    store.clear_weights(keep={spec.id})
+
+
+def _weights_again(spec: TrialSpec, store: Store, data: DataFolder) -> dict[str, Any]:
+    from losslens.run.trial import run_trial
+
+    finished = run_trial(spec, data.folder)
+    store.put(finished.result, finished.weights, finished.arrays)
+    return finished.weights

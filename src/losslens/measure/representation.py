@@ -1,0 +1,124 @@
+"""Yardsticks of the code: what of the data's neighbourhoods and classes it keeps.
+
+Distances are Euclidean in the code as it stands, not standardised: those are the distances that a user
+of the code meets, and scaling every direction to one variance would count the rounding noise of a dead
+direction as much as a live one. Everything runs on one thread with the evidence's seed, so that equal
+evidence gives equal numbers, and on a random part of very large sets.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from losslens.measure.evidence import Evidence
+from losslens.measure.metrics import metric
+
+NEIGHBOURS = 15
+TRUST_SAMPLES = 2000
+FEWEST_SAMPLES = 10
+VOTES = 5
+KNN_TRAINING, KNN_TEST = 50_000, 10_000
+
+
+@metric(
+    title="Trustworthiness",
+    unit="1 (0 to 1)",
+    higher_is_better=True,
+    goal="code",
+    explanation="Whether the nearest 15 neighbours of a held-out sample in the code are near it in the data as well; "
+    "0.5 is chance, 1 perfect. Needs no labels; small sets use fewer neighbours.",
+)
+def trustworthiness(evidence: Evidence) -> float | None:
+    """Neighbourhood preservation (Venna and Kaski, 2001); None without a code or with fewer than 10 samples.
+
+    Samples are taken in random order, at most 2000 of them: neighbours at equal distance (a collapsed code)
+    are then random ones, and not those that happen to stand next in the file.
+    """
+    if evidence.code is None or len(evidence.code) < FEWEST_SAMPLES:
+        return None
+    from sklearn.manifold import trustworthiness as measured
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
+
+    drawn = evidence.draw(len(evidence.code), TRUST_SAMPLES)
+    target = evidence.target[drawn]
+    target /= max(float(np.abs(target).max()), float(np.finfo(np.float32).tiny))
+    code = evidence.code[drawn].astype(np.float64)
+    with threadpool_limits(1):
+        return float(measured(target, code, n_neighbors=min(NEIGHBOURS, (len(drawn) - 1) // 2)))
+
+
+@metric(
+    title="kNN balanced accuracy",
+    unit="1 (share of samples, mean over classes)",
+    higher_is_better=True,
+    goal="code",
+    explanation="How often the 5 nearest training samples in the code vote for a held-out sample's label, each class "
+    "counting the same. Needs labels; chance is one over the number of classes.",
+)
+def knn_accuracy(evidence: Evidence) -> float | None:
+    """Balanced accuracy of 5 nearest neighbours from training codes to test codes; None without labels.
+
+    Test samples of a label that the training part lacks are left out: no code could get them right.
+    None if the training part has fewer than two labels.
+    """
+    if evidence.code is None or evidence.labels is None or evidence.train_code is None or evidence.train_labels is None:
+        return None
+    training = evidence.draw(len(evidence.train_labels), KNN_TRAINING)
+    known = evidence.train_labels[training]
+    test = evidence.draw(len(evidence.labels), KNN_TEST)
+    test = test[np.isin(evidence.labels[test], known)]
+    if len(test) == 0 or len(np.unique(known)) < 2:
+        return None
+    said = _vote(evidence.train_code[training], known, evidence.code[test])
+    return _balanced_accuracy(evidence.labels[test], said)
+
+
+@metric(
+    title="k-means ARI",
+    unit="1 (0 is chance, 1 perfect)",
+    higher_is_better=True,
+    explanation="Agreement of k-means clusters of the held-out codes with the labels: the adjusted Rand index. It "
+    "jumps from one start or split to the next, so it is shown but never decides.",
+)
+def kmeans_ari(evidence: Evidence) -> float | None:
+    """Adjusted Rand index of k-means on the test codes, one cluster a class; None without two classes."""
+    if evidence.clusters is None:
+        return None
+    from sklearn.metrics import adjusted_rand_score
+
+    return float(adjusted_rand_score(*evidence.clusters))
+
+
+@metric(
+    title="k-means NMI",
+    unit="1 (0 to 1)",
+    higher_is_better=True,
+    explanation="Information that k-means clusters of the held-out codes and the labels share, over the mean of their "
+    "entropies. It is above 0 by chance when classes are many and small, and is shown but never decides.",
+)
+def kmeans_nmi(evidence: Evidence) -> float | None:
+    """Normalised mutual information of k-means on the test codes with the labels; None without two classes."""
+    if evidence.clusters is None:
+        return None
+    from sklearn.metrics import normalized_mutual_info_score
+
+    return min(1.0, float(normalized_mutual_info_score(*evidence.clusters)))
+
+
+def _vote(
+    train_code: npt.NDArray[np.float32], train_labels: npt.NDArray[np.str_], code: npt.NDArray[np.float32]
+) -> npt.NDArray[np.str_]:
+    from sklearn.neighbors import KNeighborsClassifier
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
+
+    voters = KNeighborsClassifier(min(VOTES, len(train_code)), algorithm="brute")
+    with threadpool_limits(1):
+        said = voters.fit(train_code.astype(np.float64), train_labels).predict(code.astype(np.float64))
+    return np.asarray(said, dtype=np.str_)
+
+
+def _balanced_accuracy(labels: npt.NDArray[np.str_], said: npt.NDArray[np.str_]) -> float:
+    """Mean over the classes of ``labels`` of the share that was said right."""
+    right = labels == said
+    return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))

@@ -1,0 +1,77 @@
+"""Trained models on disk: safetensors and JSON, never pickle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from losslens.models.spec import ModelSpec, ObjectiveSpec
+from losslens.vocabulary.errors import BadInput
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """Everything needed to use a trained model elsewhere; arrays by name."""
+
+    model: ModelSpec
+    objective: ObjectiveSpec | None
+    kind: str
+    transform: str
+    features: tuple[str, ...]
+    arrays: dict[str, Any]
+    about: dict[str, Any]
+
+
+def save(saved: SavedModel, folder: Path) -> None:
+    """Write ``model.json`` and ``weights.safetensors`` into a folder that appears complete."""
+    from safetensors.numpy import save_file
+
+    fresh = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    save_file(saved.arrays, fresh / "weights.safetensors")
+    text = {
+        "format": FORMAT,
+        "model": saved.model.model_dump(mode="json"),
+        "objective": saved.objective and saved.objective.model_dump(mode="json"),
+        "kind": saved.kind,
+        "transform": saved.transform,
+        "features": list(saved.features),
+        "about": saved.about,
+    }
+    (fresh / "model.json").write_text(json.dumps(text, indent=1))
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
+
+
+def load(folder: Path) -> SavedModel:
+    """Read a saved model; accepts the model's folder or the run's folder that holds it."""
+    from safetensors.numpy import load_file
+
+    home = folder / "model" if (folder / "model" / "model.json").exists() else folder
+    if not (home / "model.json").exists():
+        raise BadInput(
+            expected="a folder with model.json and weights.safetensors",
+            found=str(folder),
+            remedy="Give the output folder of a comparison, or the folder 'model' in it.",
+        )
+    try:
+        text = json.loads((home / "model.json").read_text())
+        objective = text["objective"] and ObjectiveSpec.model_validate(text["objective"])
+        arrays = load_file(home / "weights.safetensors")
+    except Exception as error:  # noqa: BLE001  any damage ends in the same message
+        raise BadInput(expected=f"a readable model in {home}", found=f"{type(error).__name__}: {error}") from error
+    return SavedModel(
+        model=ModelSpec.model_validate(text["model"]),
+        objective=objective,
+        kind=text["kind"],
+        transform=text["transform"],
+        features=tuple(text["features"]),
+        arrays=arrays,
+        about=text["about"],
+    )

@@ -1,0 +1,71 @@
+"""Running what a store does not have yet, within a time limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from losslens.run.executors import Executor, Lost
+from losslens.run.spec import TrialResult, TrialSpec
+from losslens.run.store import Store
+
+RESERVE = 8.0  # seconds kept back for judging and writing the report
+
+
+@dataclass
+class Clock:
+    """A wall-time limit that knows how long a trial takes."""
+
+    limit: float | None = None
+    began: float = field(default_factory=time.monotonic)
+    spent: float = 0.0
+    trials: int = 0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.began
+
+    def saw(self, seconds: float) -> None:
+        """Learn from a finished trial."""
+        self.spent += seconds
+        self.trials += 1
+
+    def may_start(self) -> bool:
+        """Whether one more trial is expected to end in time."""
+        typical = self.spent / self.trials if self.trials else 0.0
+        return self.limit is None or self.elapsed + typical + RESERVE < self.limit
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Results by row key and repeat, and the trials that have none with the reason."""
+
+    results: dict[str, dict[int, TrialResult]]
+    missing: list[tuple[TrialSpec, str]]
+
+
+def complete(
+    trials: Sequence[TrialSpec], folder: Path, store: Store, executor: Executor, clock: Clock, done: Callable[[], None]
+) -> Outcome:
+    """Run the trials that the store lacks; ``done`` is called once for each trial that is there."""
+    known = {spec.id: result for spec in trials if (result := store.get(spec))}
+    for _ in known:
+        done()
+    lost: dict[str, str] = {}
+    for finished in executor.run([spec for spec in trials if spec.id not in known], folder, clock.may_start):
+        if isinstance(finished, Lost):
+            lost[finished.spec.id] = finished.cause
+        else:
+            store.put(finished.result, finished.weights, finished.arrays)
+            known[finished.result.spec.id] = finished.result
+            clock.saw(finished.result.seconds)
+        done()
+    results: dict[str, dict[int, TrialResult]] = {}
+    for spec in trials:
+        if spec.id in known:
+            results.setdefault(spec.key, {})[spec.split.repeat] = known[spec.id]
+    reasons = [(spec, lost.get(spec.id, "the time limit came first")) for spec in trials if spec.id not in known]
+    return Outcome(results, reasons)

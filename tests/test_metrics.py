@@ -1,0 +1,648 @@
+"""Yardsticks: each against a formula of its own, its optimum, its invariances, and mutants that must be told apart."""
+
+from __future__ import annotations
+
+import math
+import re
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.metrics import mean_absolute_error, mean_squared_error, roc_auc_score
+from threadpoolctl import threadpool_limits
+
+from losslens.measure import GOALS, METRICS, Evidence, evaluate
+from losslens.measure.clusters import cluster
+from losslens.vocabulary.errors import BadInput, UnknownName
+
+TOLERANCE = 1e-9  # float32 arithmetic would be off by 1e-7
+
+
+# Evidence of three kinds -------------------------------------------------------------------------------------------
+
+
+def _evidence(seed: int, samples: int, features: int, *, counts: bool) -> Evidence:
+    """Profiles of four unequal classes, a noisy reconstruction of them, and codes in which classes overlap."""
+    rng = np.random.default_rng(seed)
+    classes = rng.choice(4, samples + 60, p=[0.55, 0.25, 0.15, 0.05])
+    values = (
+        rng.normal(size=(4, features))[classes] + rng.normal(size=(samples + 60, features)) + rng.normal(size=features)
+    )
+    if counts:
+        values = np.log1p(rng.poisson(np.exp(values - 1.0)))
+    values[:, 1] = 1.5  # one feature that never varies
+    code = 1.2 * rng.normal(size=(4, 6))[classes] + rng.normal(size=(samples + 60, 6))
+    names = np.array(["alpha", "beta", "delta", "gamma"])[classes]
+    target, train = values[:samples].astype(np.float32), values[samples:]
+    prediction = np.round(0.7 * target + 0.4 * rng.normal(size=target.shape), 1)  # rounding makes ties
+    prediction[:, 0] = 0.25  # one feature predicted as a constant
+    return Evidence(
+        target, prediction, train.mean(axis=0), code[:samples], names[:samples], code[samples:], names[samples:],
+        rng.normal(50.0, 9.0, samples), "mass" if counts else "density", seed,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cases() -> dict[str, Evidence]:
+    return {
+        "dense": _evidence(1, 60, 30, counts=False),
+        "counts": _evidence(2, 45, 40, counts=True),
+        "several blocks": _evidence(3, 300, 1000, counts=True),
+    }
+
+
+def _with_zero_rows(evidence: Evidence) -> Evidence:
+    target, prediction = evidence.target.copy(), evidence.prediction.copy()
+    target[0] = prediction[0] = target[1] = prediction[2] = 0.0
+    return replace(evidence, target=target, prediction=prediction)
+
+
+# The same numbers, computed in another way -------------------------------------------------------------------------
+
+
+def _rows(evidence: Evidence) -> list[tuple[np.ndarray, np.ndarray]]:
+    return list(zip(evidence.target.astype(float), evidence.prediction.astype(float), strict=True))
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    length = math.hypot(*a) * math.hypot(*b)
+    return math.fsum(np.multiply(a, b, dtype=float)) / length if length else 0.0
+
+
+def _ref_cosine(e: Evidence) -> float:
+    return float(np.mean([_cosine(t, p) for t, p in _rows(e)]))
+
+
+def _ref_pearson(e: Evidence) -> float:
+    return float(np.mean([scipy.stats.pearsonr(t, p).statistic if np.ptp(t) and np.ptp(p) else 0 for t, p in _rows(e)]))
+
+
+def _ref_delta(e: Evidence) -> float:
+    mean = e.train_mean.astype(float)
+    return float(np.mean([_cosine(t - mean, p - mean) for t, p in _rows(e)]))
+
+
+def _ref_feature(e: Evidence) -> float:
+    columns = [(t, p) for t, p in zip(e.target.T.astype(float), e.prediction.T.astype(float), strict=True) if np.ptp(t)]
+    return float(np.mean([scipy.stats.pearsonr(t, p).statistic if np.ptp(p) else 0.0 for t, p in columns]))
+
+
+def _ref_r2(e: Evidence) -> float:
+    errors = [float(x) for t, p in _rows(e) for x in (t - p) ** 2]
+    spread = [float(x) for t, _ in _rows(e) for x in (t - e.train_mean.astype(float)) ** 2]
+    return 1 - math.fsum(errors) / math.fsum(spread)
+
+
+def _ref_norm_ratio(e: Evidence) -> float:
+    return float(np.mean([np.linalg.norm(p) / np.linalg.norm(t) for t, p in _rows(e) if t.any()]))
+
+
+def _ref_mse_nonzero(e: Evidence) -> float | None:
+    kept = e.target != 0
+    sparse = np.mean(~kept) >= 0.3
+    return mean_squared_error(e.target[kept].astype(float), e.prediction[kept].astype(float)) if sparse else None
+
+
+def _ref_zero_auroc(e: Evidence) -> float | None:
+    zero = (e.target == 0).ravel()
+    return float(roc_auc_score(zero, -e.prediction.ravel().astype(float))) if zero.mean() >= 0.3 else None
+
+
+def _ref_trustworthiness(e: Evidence) -> float | None:
+    """Venna and Kaski's sum, by loops: how far down the data's list the code's neighbours stand."""
+    n, k, penalty = len(e.target), min(15, (len(e.target) - 1) // 2), 0
+    for i in range(n):
+        order = np.argsort([np.inf if j == i else math.dist(e.target[i], e.target[j]) for j in range(n)])
+        rank = {int(j): place for place, j in enumerate(order, start=1)}
+        near = sorted((math.dist(e.code[i], e.code[j]), j) for j in range(n) if j != i)[:k]
+        penalty += sum(max(0, rank[j] - k) for _, j in near)
+    return 1 - penalty * 2 / (n * k * (2 * n - 3 * k - 1))
+
+
+def _ref_knn(e: Evidence) -> float:
+    hits: dict[str, list[bool]] = {}
+    for point, label in zip(e.code, e.labels, strict=True):
+        if label in e.train_labels:
+            near = np.argsort([math.dist(point, other) for other in e.train_code])[:5]
+            votes = Counter(str(name) for name in e.train_labels[near])
+            said = min(votes, key=lambda name: (-votes[name], name))
+            hits.setdefault(str(label), []).append(said == label)
+    return float(np.mean([np.mean(right) for right in hits.values()]))
+
+
+def _ref_ari(e: Evidence) -> float:
+    """Over all pairs of samples: together in both, beyond what chance gives."""
+    pairs = [(a[0] == b[0], a[1] == b[1]) for a, b in combinations(zip(*e.clusters, strict=True), 2)]
+    both, one, two = sum(a and b for a, b in pairs), sum(a for a, _ in pairs), sum(b for _, b in pairs)
+    chance = one * two / len(pairs)
+    return (both - chance) / ((one + two) / 2 - chance)
+
+
+def _ref_nmi(e: Evidence) -> float:
+    labels, clusters = e.clusters
+    h = [float(scipy.stats.entropy(list(Counter(x).values()))) for x in (labels, clusters)]
+    joint = float(scipy.stats.entropy(list(Counter(zip(labels, clusters, strict=True)).values())))
+    return (sum(h) - joint) / (sum(h) / 2)
+
+
+REFERENCES: dict[str, Callable[[Evidence], float | None]] = {
+    "cosine": _ref_cosine,
+    "pearson": _ref_pearson,
+    "delta_cosine": _ref_delta,
+    "feature_pearson": _ref_feature,
+    "mse": lambda e: mean_squared_error(e.target.ravel().astype(float), e.prediction.ravel().astype(float)),
+    "mae": lambda e: mean_absolute_error(e.target.ravel().astype(float), e.prediction.ravel().astype(float)),
+    "r2": _ref_r2,
+    "norm_ratio": _ref_norm_ratio,
+    "mse_nonzero": _ref_mse_nonzero,
+    "zero_auroc": _ref_zero_auroc,
+    "nats_mass": lambda e: math.fsum(e.nats) / len(e.nats) if e.measure == "mass" and e.nats is not None else None,
+    "nats_density": lambda e: (
+        math.fsum(e.nats) / len(e.nats) if e.measure == "density" and e.nats is not None else None
+    ),
+    "trustworthiness": _ref_trustworthiness,
+    "knn_accuracy": _ref_knn,
+    "kmeans_ari": _ref_ari,
+    "kmeans_nmi": _ref_nmi,
+}
+
+
+def _same(found: float | None, expected: float | None, tolerance: float) -> bool:
+    if found is None or expected is None:
+        return found is expected
+    return math.isclose(found, expected, rel_tol=tolerance, abs_tol=tolerance)
+
+
+def _agrees(compute: Callable[[Evidence], float | None], name: str, cases: dict[str, Evidence]) -> bool:
+    """Whether a function gives what the yardstick's own formula gives, on every kind of evidence."""
+    evidence = [cases["dense"], cases["counts"]]
+    if name not in {"trustworthiness", "knn_accuracy", "kmeans_ari", "kmeans_nmi"}:
+        evidence += [cases["several blocks"], _with_zero_rows(cases["dense"]), _with_zero_rows(cases["counts"])]
+    pairs = [(compute(e), REFERENCES[name](e)) for e in evidence]
+    assert any(expected is not None for _, expected in pairs)
+    return all(_same(found, expected, TOLERANCE) for found, expected in pairs)
+
+
+def test_every_yardstick_has_a_reference_and_the_reports_order() -> None:
+    assert list(METRICS) == list(REFERENCES)
+
+
+@pytest.mark.parametrize("name", list(METRICS))
+def test_value_equals_an_independent_formula(name: str, cases: dict[str, Evidence]) -> None:
+    assert _agrees(METRICS[name].compute, name, cases)
+
+
+def _r2_about(e: Evidence, centre: np.ndarray) -> float:
+    return 1 - float(
+        ((e.target - e.prediction).astype(float) ** 2).sum() / ((e.target - centre).astype(float) ** 2).sum()
+    )
+
+
+def _auroc_without_ties(e: Evidence) -> float | None:
+    zero, score = (e.target == 0).ravel(), e.prediction.ravel()
+    if not e.sparse:
+        return None
+    high = np.sort(score[~zero])
+    return float(1 - np.searchsorted(high, score[zero], "right").mean() / len(high))
+
+
+def _plain_knn(e: Evidence) -> float:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    return float(KNeighborsClassifier(5).fit(e.train_code, e.train_labels).score(e.code, e.labels))
+
+
+def _continuity(e: Evidence) -> float:
+    from sklearn.manifold import trustworthiness
+
+    return float(trustworthiness(e.code, e.target, n_neighbors=15))
+
+
+MUTANTS: dict[str, tuple[str, Callable[[Evidence], float | None]]] = {
+    "r2 about one mean of all entries": ("r2", lambda e: _r2_about(e, e.target.mean())),
+    "r2 about the test part's mean": ("r2", lambda e: _r2_about(e, e.target.mean(axis=0))),
+    "uncentred delta": ("delta_cosine", _ref_cosine),
+    "delta of the target alone": (
+        "delta_cosine",
+        lambda e: float(np.mean([_cosine(t - e.train_mean, p) for t, p in _rows(e)])),
+    ),
+    "delta about the test part's mean": (
+        "delta_cosine",
+        lambda e: _ref_delta(replace(e, train_mean=e.target.mean(axis=0))),
+    ),
+    "uncentred pearson": ("pearson", _ref_cosine),
+    "cosine of all entries at once": ("cosine", lambda e: _cosine(e.target.ravel(), e.prediction.ravel())),
+    "cosine without zero rows": (
+        "cosine",
+        lambda e: float(np.mean([_cosine(t, p) for t, p in _rows(e) if t.any() and p.any()])),
+    ),
+    "cosine in float32": (
+        "cosine",
+        lambda e: float(np.mean([(t @ p) / max(np.linalg.norm(t) * np.linalg.norm(p), np.float32(1e-30))
+                                 for t, p in zip(e.target, e.prediction, strict=True)])),
+    ),
+    "per-feature pearson over samples' axis": ("feature_pearson", _ref_pearson),
+    "features that never vary count": ("feature_pearson", lambda e: _ref_feature(e) * (1 - 1 / e.target.shape[1])),
+    "constant predictions left out": ("feature_pearson", lambda e: _ref_feature(e) / (1 - 1 / (e.target.shape[1] - 1))),
+    "root of the squared error": ("mse", lambda e: math.sqrt(REFERENCES["mse"](e) or 0.0)),
+    "median for mean": ("mae", lambda e: float(np.median(np.abs(e.target - e.prediction)))),
+    "ratio of mean norms": (
+        "norm_ratio",
+        lambda e: float(np.linalg.norm(e.prediction, axis=1).mean() / np.linalg.norm(e.target, axis=1).mean()),
+    ),
+    "non-zeros of the prediction": (
+        "mse_nonzero",
+        lambda e: float(((e.target - e.prediction)[e.prediction != 0] ** 2).mean()) if e.sparse else None,
+    ),
+    "also where data are dense": (
+        "mse_nonzero",
+        lambda e: float(((e.target - e.prediction)[e.target != 0].astype(float) ** 2).mean()),
+    ),
+    "ties count whole": ("zero_auroc", _auroc_without_ties),
+    "whatever the measure": ("nats_mass", lambda e: math.fsum(e.nats) / len(e.nats) if e.nats is not None else None),
+    "continuity for trustworthiness": ("trustworthiness", _continuity),
+    "unbalanced accuracy": ("knn_accuracy", _plain_knn),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mutant", list(MUTANTS))
+def test_mutants_are_told_apart(mutant: str, cases: dict[str, Evidence]) -> None:
+    name, compute = MUTANTS[mutant]
+    assert not _agrees(compute, name, cases)
+
+
+# Optimum, baselines ------------------------------------------------------------------------------------------------
+
+
+def test_a_perfect_model_reaches_every_optimum() -> None:
+    classes = np.repeat([0, 1, 2], 8)
+    target = np.eye(3).repeat(5, axis=1)[classes] * np.arange(1.0, 25.0)[:, None]
+    labels = classes.astype(str)
+    code = target + 100 * classes[:, None]
+    scores = evaluate(Evidence(target, target, target.mean(0) + 0.1, code, labels, code, labels))
+    best = {"mse": 0.0, "mae": 0.0, "mse_nonzero": 0.0, "nats_mass": None, "nats_density": None}
+    for name in METRICS:
+        expected = best.get(name, 1.0)
+        if name != "trustworthiness":  # of a code that moves the classes apart; the next test is about it
+            assert scores[name] == (None if expected is None else pytest.approx(expected, abs=1e-12)), name
+
+
+def test_a_code_that_is_the_data_is_fully_trustworthy_and_a_random_one_half(cases: dict[str, Evidence]) -> None:
+    evidence = cases["several blocks"]
+    trust = METRICS["trustworthiness"].compute
+    assert trust(replace(evidence, code=evidence.target, train_code=None, train_labels=None)) == 1.0
+    noise = np.random.default_rng(0).normal(size=(300, 8))
+    assert trust(replace(evidence, code=noise, train_code=None, train_labels=None)) == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_mean_profile_explains_nothing(cases: dict[str, Evidence]) -> None:
+    for evidence in cases.values():
+        mean = np.tile(evidence.train_mean, (len(evidence.target), 1))
+        for prediction in (mean, np.nextafter(mean, np.float32(np.inf)), np.nextafter(mean, np.float32(0))):
+            scores = evaluate(replace(evidence, prediction=prediction))
+            assert scores["delta_cosine"] == 0.0  # also when float32 rounding is all that is left
+            assert scores["feature_pearson"] == 0.0
+            assert scores["r2"] == pytest.approx(0.0, abs=1e-6)
+        assert evaluate(replace(evidence, prediction=mean))["r2"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_small_true_difference_from_the_mean_counts() -> None:
+    mean = np.full(50, 10.0)
+    delta = 1e-3 * np.random.default_rng(0).normal(size=(8, 50))
+    assert evaluate(Evidence(mean + delta, mean + delta / 2, mean))["delta_cosine"] == pytest.approx(1.0, abs=1e-3)
+    assert evaluate(Evidence(mean + delta, mean - delta / 2, mean))["delta_cosine"] == pytest.approx(-1.0, abs=1e-3)
+
+
+def test_worse_than_the_mean_profile_is_negative(cases: dict[str, Evidence]) -> None:
+    evidence = cases["dense"]
+    scores = evaluate(replace(evidence, prediction=2 * evidence.train_mean - evidence.target))
+    assert scores["r2"] == pytest.approx(-3.0, abs=1e-5)
+    assert scores["delta_cosine"] == pytest.approx(-1.0, abs=1e-6)
+
+
+# Invariances -------------------------------------------------------------------------------------------------------
+
+
+def _changed(evidence: Evidence, names: set[str], **changes: object) -> set[str]:
+    """Which of the yardsticks a change of the evidence moves by more than rounding."""
+    before, after = evaluate(evidence), evaluate(replace(evidence, **changes))
+    return {name for name in names if not _same(after[name], before[name], 1e-6)}
+
+
+RECONSTRUCTION = {"cosine", "pearson", "delta_cosine", "feature_pearson", "mse", "mae", "r2", "norm_ratio",
+                  "mse_nonzero", "zero_auroc"}  # fmt: skip
+OF_CODE = {"trustworthiness", "knn_accuracy", "kmeans_ari", "kmeans_nmi"}
+
+
+@pytest.mark.parametrize("case", ["dense", "counts"])
+def test_scale_of_the_prediction_moves_only_what_judges_magnitude(case: str, cases: dict[str, Evidence]) -> None:
+    evidence = cases[case]
+    moved = _changed(evidence, RECONSTRUCTION, prediction=4 * evidence.prediction)
+    sparse_only = {"mse_nonzero"} if case == "counts" else set()
+    assert moved == {"delta_cosine", "mse", "mae", "r2", "norm_ratio"} | sparse_only
+
+
+def test_one_unit_for_all_moves_only_what_has_units(cases: dict[str, Evidence]) -> None:
+    e = cases["counts"]
+    for unit in (0.125, 2.0**40, 2.0**-40):
+        moved = _changed(
+            e, RECONSTRUCTION, target=unit * e.target, prediction=unit * e.prediction, train_mean=unit * e.train_mean
+        )
+        assert moved == {"mse", "mae", "mse_nonzero"}
+
+
+def test_shift_of_each_prediction_leaves_pearson(cases: dict[str, Evidence]) -> None:
+    e = cases["dense"]
+    shifted = e.prediction + np.linspace(1, 2, len(e.prediction), dtype=np.float32)[:, None]
+    assert "pearson" not in _changed(e, RECONSTRUCTION, prediction=shifted)
+    assert "cosine" in _changed(e, RECONSTRUCTION, prediction=shifted)
+
+
+@pytest.mark.parametrize("case", ["dense", "counts"])
+def test_order_of_features_does_not_matter(case: str, cases: dict[str, Evidence]) -> None:
+    e = cases[case]
+    p = np.random.default_rng(5).permutation(e.target.shape[1])
+    changes = {"target": e.target[:, p], "prediction": e.prediction[:, p], "train_mean": e.train_mean[p]}
+    assert _changed(e, set(METRICS), **changes) == set()
+
+
+@pytest.mark.parametrize("case", ["dense", "counts"])
+def test_order_of_samples_does_not_matter(case: str, cases: dict[str, Evidence]) -> None:
+    e = cases[case]
+    p = np.random.default_rng(6).permutation(len(e.target))
+    changes = {name: getattr(e, name)[p] for name in ("target", "prediction", "code", "labels", "nats")}
+    unordered = set(METRICS) - {"kmeans_ari", "kmeans_nmi"}  # k-means starts from samples that it draws by number
+    assert _changed(e, unordered, **changes) == set()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-25, 1e25])
+def test_rotation_and_scale_of_the_code_do_not_matter(scale: float, cases: dict[str, Evidence]) -> None:
+    e = cases["dense"]
+    turn, _ = np.linalg.qr(np.random.default_rng(7).normal(size=(6, 6)))
+    changes = {"code": scale * e.code @ turn, "train_code": scale * e.train_code @ turn}
+    assert _changed(e, OF_CODE, **changes) == set()
+
+
+def test_the_code_is_taken_as_it_stands_not_standardised(cases: dict[str, Evidence]) -> None:
+    e = cases["dense"]
+    dead = 1e-3 * np.random.default_rng(8).normal(size=(120, 40))
+    noisy = {"code": np.hstack([e.code, dead[:60]]), "train_code": np.hstack([e.train_code, dead[60:]])}
+    before, after = evaluate(e), evaluate(replace(e, **noisy))
+    assert all(after[name] == pytest.approx(before[name], abs=0.02) for name in OF_CODE)
+
+
+# Degenerate evidence: a number or None, never NaN, never a warning (pytest turns warnings into errors) --------------
+
+
+def _finite(scores: dict[str, float | None]) -> bool:
+    return list(scores) == list(METRICS) and all(
+        v is None or (type(v) is float and math.isfinite(v)) for v in scores.values()
+    )
+
+
+def test_zero_rows_count_as_no_direction() -> None:
+    target = np.array([[0.0, 0.0], [3.0, 4.0], [1.0, 0.0]])
+    scores = evaluate(Evidence(target, [[0.0, 0.0], [0.0, 0.0], [2.0, 0.0]], np.zeros(2)))
+    assert (scores["cosine"], scores["delta_cosine"], scores["norm_ratio"]) == (1 / 3, 1 / 3, 1.0)
+
+
+def test_all_zeros_have_no_r2_no_ratio_no_auroc() -> None:
+    scores = evaluate(Evidence(np.zeros((4, 3)), np.ones((4, 3)), np.zeros(3)))
+    missing = {name for name in RECONSTRUCTION if scores[name] is None}
+    assert _finite(scores)
+    assert missing == {"r2", "norm_ratio", "mse_nonzero", "zero_auroc", "feature_pearson"}
+    assert scores["mse"] == 1.0
+
+
+def test_one_test_row_and_one_feature() -> None:
+    row = evaluate(
+        Evidence([[1.0, 2.0, 0.5]], [[1.0, 2.0, 1.0]], np.ones(3), [[1.0]], ["a"], [[0.0], [1.0]], ["a", "b"])
+    )
+    assert _finite(row)
+    assert {name for name in METRICS if row[name] is None} >= {"feature_pearson", "trustworthiness", "kmeans_ari"}
+    column = evaluate(Evidence(np.arange(12.0)[:, None], np.ones((12, 1)), [3.0]))
+    assert _finite(column)
+    assert column["pearson"] is None
+    assert column["cosine"] == pytest.approx(11 / 12)
+
+
+def test_constant_features_and_constant_rows_are_left_out_or_zero() -> None:
+    target = np.array([[1.1, 0.3], [1.1, 0.7], [1.1, 0.1]])
+    scores = evaluate(Evidence(target, np.full((3, 2), 0.1) + target * [0, 1], np.zeros(2)))
+    assert scores["feature_pearson"] == pytest.approx(1.0)
+    assert evaluate(Evidence(target, np.full((3, 2), 0.1), np.zeros(2)))["pearson"] == 0.0
+
+
+def test_without_labels_or_code_what_needs_them_is_none(cases: dict[str, Evidence]) -> None:
+    e = cases["dense"]
+    assert {n for n, v in evaluate(replace(e, labels=None)).items() if v is None} >= OF_CODE - {"trustworthiness"}
+    assert {n for n, v in evaluate(replace(e, code=None, train_code=None)).items() if v is None} >= OF_CODE
+    assert evaluate(replace(e, train_code=None, train_labels=None))["knn_accuracy"] is None
+    few = {name: getattr(e, name)[:9] for name in ("target", "prediction", "code", "labels", "nats")}
+    assert evaluate(replace(e, **few))["trustworthiness"] is None
+
+
+def test_one_label_is_nothing_to_find(cases: dict[str, Evidence]) -> None:
+    e = cases["dense"]
+    same = evaluate(replace(e, labels=np.full(60, "a"), train_labels=np.full(60, "a")))
+    assert (same["knn_accuracy"], same["kmeans_ari"], same["kmeans_nmi"]) == (None, None, None)
+    all_differ = evaluate(replace(e, labels=np.arange(60).astype(str)))
+    assert (all_differ["knn_accuracy"], all_differ["kmeans_ari"]) == (None, None)
+
+
+def test_labels_unseen_in_training_are_left_out() -> None:
+    code = np.repeat([[0.0], [10.0], [20.0]], 6, axis=0)
+    labels = np.repeat(["a", "b", "new"], 6)
+    scores = evaluate(Evidence(np.eye(18), np.eye(18), np.zeros(18), code, labels, code[:12], labels[:12]))
+    assert scores["knn_accuracy"] == 1.0
+    assert scores["kmeans_ari"] == 1.0  # k-means needs no training, so it counts them
+
+
+def test_a_collapsed_code_scores_like_chance(cases: dict[str, Evidence]) -> None:
+    e = cases["several blocks"]
+    order = np.argsort(e.labels)  # sorted by label: neighbours in the file are alike
+    fields = {name: getattr(e, name)[order] for name in ("target", "prediction", "labels", "nats")}
+    for code in (np.full((300, 3), 0.7), np.full((300, 3), 0.7) + 1e-8, np.zeros((300, 1))):
+        scores = evaluate(replace(e, **fields, code=code, train_code=code[:60]))
+        assert scores["trustworthiness"] == pytest.approx(0.5, abs=0.06)
+        assert scores["knn_accuracy"] == pytest.approx(1 / 4, abs=0.01)
+        assert scores["kmeans_ari"] == pytest.approx(0.0, abs=1e-9)
+        assert scores["kmeans_nmi"] == pytest.approx(0.0, abs=1e-9)
+
+
+SPECIAL = [0.0, 1.0, -1.0, 1.1, 1e-45, -1e-38, 3e38, -3e38, 1e-7, 1e7]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_odd_values_give_a_number_or_none(data: st.DataObject) -> None:
+    samples, features, width = (data.draw(st.integers(1, top)) for top in (12, 4, 2))
+    numbers = st.sampled_from(data.draw(st.lists(st.sampled_from(SPECIAL), min_size=1, max_size=3)))
+    target, prediction = (data.draw(hnp.arrays(np.float32, (samples, features), elements=numbers)) for _ in range(2))
+    mean = data.draw(hnp.arrays(np.float32, features, elements=numbers))
+    code, train = (data.draw(hnp.arrays(np.float32, (samples, width), elements=numbers)) for _ in range(2))
+    labels, known = (data.draw(st.lists(st.sampled_from("abc"), min_size=samples, max_size=samples)) for _ in range(2))
+    scores = evaluate(Evidence(target, prediction, mean, code, labels, train, known, target[:, 0], "mass"))
+    assert _finite(scores)
+    bounded = RECONSTRUCTION - {"mse", "mae", "r2", "norm_ratio", "mse_nonzero"} | OF_CODE
+    assert all(-1.0 <= scores[name] <= 1.0 for name in bounded if scores[name] is not None)  # type: ignore[operator]
+
+
+# k-means, subsamples, determinism, cost ------------------------------------------------------------------------------
+
+
+def test_kmeans_finds_the_best_partition() -> None:
+    points = np.random.default_rng(11).normal(size=(7, 2)).astype(np.float32)
+
+    def inertia(groups: tuple[int, ...] | np.ndarray) -> float:
+        groups = np.asarray(groups)
+        return sum(
+            float(((points[groups == g] - points[groups == g].mean(0)) ** 2).sum()) for g in set(groups.tolist())
+        )
+
+    best = min(inertia(groups) for groups in product(range(3), repeat=7))
+    assert inertia(cluster(points, 3, seed=0)) == pytest.approx(best, rel=1e-5)
+
+
+def test_kmeans_with_fewer_different_codes_than_clusters() -> None:
+    found = cluster(np.array([[1.0], [1.0], [1.0 + 1e-7], [2.0]], dtype=np.float32), 3, seed=0)
+    assert found[0] == found[1] == found[2] != found[3]
+
+
+def test_subsamples_are_close_and_repeatable(cases: dict[str, Evidence], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = evaluate(cases["several blocks"])
+    monkeypatch.setattr("losslens.measure.reconstruction.AUROC_ENTRIES", 30_000)
+    monkeypatch.setattr("losslens.measure.representation.TRUST_SAMPLES", 200)
+    monkeypatch.setattr("losslens.measure.representation.KNN_TRAINING", 50)
+    monkeypatch.setattr("losslens.measure.evidence.CLUSTER_SAMPLES", 250)
+    part, again, other = (evaluate(replace(cases["several blocks"], seed=seed)) for seed in (3, 3, 4))
+    assert part == again
+    for name, tolerance in {
+        "zero_auroc": 0.02,
+        "trustworthiness": 0.05,
+        "knn_accuracy": 0.3,
+        "kmeans_nmi": 0.2,
+    }.items():
+        assert part[name] == pytest.approx(whole[name], abs=tolerance)
+        assert len({whole[name], part[name], other[name]}) == 3
+
+
+def test_same_evidence_same_numbers_bit_for_bit(cases: dict[str, Evidence]) -> None:
+    for evidence in cases.values():
+        first = evaluate(evidence)
+        with threadpool_limits(2):
+            again = evaluate(replace(evidence, target=evidence.target.copy(), prediction=evidence.prediction.copy()))
+        assert first == again
+
+
+def test_no_float64_copy_of_the_data() -> None:
+    target = np.random.default_rng(0).normal(size=(2000, 2000)).astype(np.float32)  # 16 MB; 32 MB in float64
+    evidence = Evidence(target, target[::-1].copy(), target.mean(axis=0))
+    tracemalloc.start()
+    try:
+        evaluate(evidence)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < target.nbytes
+
+
+def test_arrays_in_their_form_already_are_not_copied() -> None:
+    target = np.ones((3, 2), dtype=np.float32)
+    evidence = Evidence(target, [[1, 2]] * 3, [0, 1], labels=np.array(["x", "y", "z"], dtype=object))
+    assert evidence.target is target
+    assert evidence.prediction.dtype == np.float32
+    assert evidence.labels.dtype.kind == "U"
+
+
+# What the report says ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", list(METRICS))
+def test_explanations_are_one_or_two_sentences_with_a_unit(name: str) -> None:
+    entry = METRICS[name]
+    sentences = re.split(r"(?<=\.)\s+(?=[A-Z])", entry.explanation)
+    assert entry.explanation.endswith(".")
+    assert 1 <= len(sentences) <= 2
+    assert entry.summary
+    assert entry.title
+    assert entry.unit.split()[0] in {"1", "data", "nats"}
+    assert (entry.higher_is_better is None) == (name == "norm_ratio")
+    assert (entry.higher_is_better is False) == name.startswith(("mse", "mae", "nats"))
+
+
+def test_goals_choose_the_yardsticks_that_say_so() -> None:
+    chosen = {
+        goal: {GOALS[goal].yardstick(labelled=labelled, measure=measure).name
+               for labelled in (True, False) for measure in ("mass", "density", None)}
+        for goal in GOALS
+    }  # fmt: skip
+    assert chosen == {
+        "direction": {"delta_cosine"},
+        "magnitude": {"r2"},
+        "likelihood": {"nats_mass", "nats_density"},
+        "code": {"knn_accuracy", "trustworthiness"},
+    }
+    assert {name: entry.goal for name, entry in METRICS.items() if entry.goal} == {
+        name: goal for goal, names in chosen.items() for name in names
+    }
+    assert all(len(GOALS[goal].explanation) > 80 and GOALS[goal].summary for goal in GOALS)
+
+
+def test_goals_follow_the_data() -> None:
+    assert GOALS["likelihood"].yardstick(measure="mass").name == "nats_mass"
+    assert GOALS["likelihood"].yardstick(measure="density").name == "nats_density"
+    assert GOALS["code"].yardstick(labelled=True).name == "knn_accuracy"
+    assert GOALS["code"].yardstick(labelled=False).name == "trustworthiness"
+
+
+def test_kmeans_never_decides() -> None:
+    assert METRICS["kmeans_ari"].goal is METRICS["kmeans_nmi"].goal is METRICS["cosine"].goal is None
+
+
+def test_wrong_names_are_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="'delta_cosine'"):
+        METRICS["delta_cosin"]
+    with pytest.raises(UnknownName, match="'direction'"):
+        GOALS["directions"]
+    assert METRICS["r_squared"] is METRICS["r2"]
+
+
+GOOD = {"target": np.ones((3, 2)), "prediction": np.ones((3, 2)), "train_mean": np.ones(2)}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"target": np.ones(3)}, r"target of shape \(at least 1, at least 1\), found \(3,\)"),
+        ({"target": np.ones((0, 2)), "prediction": np.ones((0, 2))}, r"at least 1.*found \(0, 2\)"),
+        ({"prediction": np.ones((3, 1))}, r"prediction of shape \(3, 2\), found \(3, 1\)"),
+        ({"train_mean": np.ones(3)}, r"train_mean of shape \(2,\), found \(3,\)"),
+        ({"train_mean": 1.0}, r"train_mean of shape \(2,\), found \(\)"),
+        ({"code": np.ones((2, 4))}, r"code of shape \(3, at least 1\), found \(2, 4\)"),
+        (
+            {"code": np.ones((3, 4)), "train_code": np.ones((9, 5))},
+            r"train_code of shape \(at least 1, 4\), found \(9, 5\)",
+        ),
+        ({"train_code": np.ones((9, 5)), "train_labels": ["a"]}, r"train_labels of shape \(9,\), found \(1,\)"),
+        ({"labels": ["a", "b"]}, r"labels of shape \(3,\), found \(2,\)"),
+        ({"nats": np.ones(2), "measure": "mass"}, r"nats of shape \(3,\), found \(2,\)"),
+        ({"nats": np.ones(3)}, "a measure, 'mass' or 'density', with nats, found None"),
+        ({"measure": "weight"}, "measure 'mass' or 'density', found 'weight'"),
+        ({"prediction": [[1, np.nan]] * 3}, "finite values in prediction, found 3 of 6 missing or infinite.*diverged"),
+        ({"prediction": np.full((3, 2), 1e300)}, "finite values in prediction, found 6 of 6"),
+        ({"code": [[np.inf], [0], [0]]}, "finite values in code, found 1 of 3"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(wrong: dict[str, object], message: str) -> None:
+    Evidence(**GOOD)
+    with pytest.raises(BadInput, match=message):
+        Evidence(**{**GOOD, **wrong})
