@@ -200,6 +200,14 @@ def test_value_equals_an_independent_formula(name: str, cases: dict[str, Evidenc
     assert _agrees(METRICS[name].compute, name, cases)
 
 
+def test_trustworthiness_of_many_features_equals_that_in_float64(cases: dict[str, Evidence]) -> None:
+    from sklearn.manifold import trustworthiness
+
+    e = cases["several blocks"]
+    expected = trustworthiness(e.target.astype(float), e.code.astype(float), n_neighbors=15)
+    assert METRICS["trustworthiness"].compute(e) == pytest.approx(expected, rel=TOLERANCE)
+
+
 def _r2_about(e: Evidence, centre: np.ndarray) -> float:
     return 1 - float(
         ((e.target - e.prediction).astype(float) ** 2).sum() / ((e.target - centre).astype(float) ** 2).sum()

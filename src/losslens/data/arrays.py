@@ -134,11 +134,9 @@ def _check_magic(path: Path, magic: bytes, what: str) -> None:
 def _load(path: Path) -> Any:
     """All arrays of the file in memory; object arrays, which are pickles, are refused."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            return loaded
-        with loaded:
-            return {key: loaded[key] for key in loaded.files}
+        with path.open("rb") as file:  # opened here, as np.load leaves a damaged one open
+            loaded = np.load(file, allow_pickle=False)
+            return loaded if isinstance(loaded, np.ndarray) else {key: loaded[key] for key in loaded.files}
     except BROKEN as error:
         if "pickle" in str(error):
             raise _pickled(path) from None

@@ -40,7 +40,9 @@ LABEL_NAMES = (
 )
 CODED_NAMES = ("label", "labels", "class", "target", "y", "cell_type", "celltype", "cluster", "louvain", "leiden")
 LABEL_WORDS = frozenset({"label", "labels", "celltype", "class", "cluster", "annotation", "type"})
-ID_NAMES = ("id", "index", "sample", "sample_id", "cell", "cell_id", "barcode", "barcodes", "name", "sample_name")
+ID_NAMES = frozenset({"id", "index", "name", "barcode", "barcodes"}) | {
+    f"{what}{suffix}" for what in ("sample", "cell", "gene", "feature") for suffix in ("", "_id", "_name")
+}
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from losslens.data.moments import Moments, blocks, row_sums, stored
 from losslens.data.profiles import Matrix
 
-CAPS = (1, 3, 7, 15, 16, 31, 63, 100, 127, 255, 1023, 4095, 65535)  # maxima of instruments and scales
+CAPS = (15, 16, 31, 63, 100, 127, 255, 1023, 4095, 65535)  # maxima of instruments and scales
 LOG_LIMIT = 20.0  # log2 of a million; no logarithm of a count or TPM is larger
 
 
@@ -25,6 +26,7 @@ class Figures:
     share_at_maximum: float
     columns_at_maximum: int
     times_at_maximum: int
+    times_below_maximum: int
     share_upper_half: float
     median_nonzero: float
     dispersion: float | None
@@ -48,6 +50,7 @@ def figures(values: Matrix, each: Moments) -> Figures:
         share_integers=1 - int((nonzero != np.rint(nonzero)).sum()) / size,
         share_at_maximum=int(at_maximum.sum()) / size,
         times_at_maximum=int(at_maximum.sum()),
+        times_below_maximum=_times_below(held, high),
         columns_at_maximum=_columns_at(values, high),
         share_upper_half=int((held > high / 2).sum()) / size,
         median_nonzero=float(np.median(np.abs(nonzero))),
@@ -63,6 +66,21 @@ def dispersion(each: Moments) -> float:
     """Median over expressed features of variance over mean; 1 for Poisson counts."""
     expressed = each.mean > 0
     return float(np.median(each.variance[expressed] / each.mean[expressed]))
+
+
+def known_cap(maximum: float) -> float:
+    """The largest value the scale allows: a common limit if the maximum comes close to it, else the maximum.
+
+    >>> known_cap(241.0), known_cap(5.0)
+    (255.0, 5.0)
+    """
+    return next((float(cap) for cap in CAPS if 0.8 * cap <= maximum <= cap), maximum)
+
+
+def _times_below(held: npt.NDArray[np.float32], high: float) -> int:
+    """How often the second largest value occurs."""
+    below = held[held < high]
+    return int((below == below.max()).sum()) if below.size else 0
 
 
 def _columns_at(values: Matrix, level: float) -> int:
@@ -125,23 +143,34 @@ def _whole(of: Figures) -> tuple[str, str]:
         )
     return (
         "non-negative",
-        f"All values are whole numbers from {of.minimum:g} to {of.maximum:,.0f}, but their median is only "
-        f"{of.median_nonzero / max(of.minimum, 1):.2g} times the smallest and {of.share_zeros:.1%} are 0: "
-        "a measured scale, not counts of events.",
+        f"All values are whole numbers from {of.minimum:g} to {of.maximum:,.0f}, but {_unlike_counts(of)}.",
     )
+
+
+def _unlike_counts(of: Figures) -> str:
+    if _from_nothing(of):
+        return f"the variance of a typical feature is only {of.dispersion:.2g} times its mean: less than counts vary"
+    times = of.median_nonzero / max(of.minimum, 1)
+    return f"their median is only {times:.2g} times the smallest: a measured scale, not counts of events"
 
 
 def _is_bounded(of: Figures) -> bool:
     """A pile-up at the maximum, at a known limit, or much of the mass in the upper half: counts thin out instead."""
-    piled = of.share_at_maximum >= 0.005 and of.times_at_maximum >= 5
-    limited = of.maximum in CAPS[3:] and of.share_at_maximum >= 2e-4 and of.times_at_maximum >= 5
+    often = of.share_at_maximum >= 0.005 and of.times_at_maximum >= 5
+    piled = often and of.times_at_maximum >= 0.6 * of.times_below_maximum
+    limited = of.maximum in CAPS and of.share_at_maximum >= 2e-4 and of.times_at_maximum >= 5
     full = of.maximum <= 255 and of.share_upper_half >= 0.2 and (of.dispersion or 0) > 2
     return of.columns_at_maximum >= 2 and (piled or limited or (full and of.maximum >= 15))
 
 
 def _is_counted(of: Figures) -> bool:
-    from_nothing = of.share_zeros >= 0.01 or of.median_nonzero >= 20 * max(of.minimum, 1)
-    return from_nothing and (of.dispersion or 0) >= 0.5
+    spread = of.dispersion or 0
+    return 0.8 <= spread <= 1.25 or (_from_nothing(of) and spread >= 0.5)  # variance equal to mean: Poisson
+
+
+def _from_nothing(of: Figures) -> bool:
+    """Whether the scale starts at nothing, as counting does: there are zeros, or values far below the typical one."""
+    return of.share_zeros >= 0.001 or of.median_nonzero >= 20 * max(of.minimum, 1)
 
 
 def _positive(of: Figures, values: Matrix) -> tuple[str, str]:

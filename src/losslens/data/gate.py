@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from losslens.data.detection import CAPS, Figures, detect, dispersion, figures
+from losslens.data.detection import Figures, detect, dispersion, figures, known_cap
 from losslens.data.kinds import KINDS, Kind
 from losslens.data.moments import Moments, duplicate_rows, moments, row_sums, stored
 from losslens.data.profiles import Matrix, Profiles
@@ -54,8 +54,8 @@ class Observation:
 
     @property
     def cap(self) -> float:
-        """The largest value the scale allows: a known limit close above the maximum, else the maximum."""
-        return next((float(cap) for cap in CAPS if self.maximum <= cap < 2 * self.maximum), self.maximum)
+        """The largest value the scale allows: a common limit just above the maximum, else the maximum."""
+        return known_cap(self.maximum)
 
     def facts(self) -> list[Fact]:
         """Name, value and consequence of everything seen, for display."""
@@ -76,7 +76,8 @@ def look(profiles: Profiles, kind: str | None = None) -> Observation:
     of = figures(values, each)
     if declared is not None:
         _check_declared(declared, of)
-        return _observe(profiles.values, values, each, of, declared, "Declared, not detected.", True, remarks)
+        reason = f"Declared, not detected; values lie between {of.minimum:.4g} and {of.maximum:,.6g}."
+        return _observe(profiles.values, values, each, of, declared, reason, True, remarks)
     name, reason = detect(of, values)
     return _observe(profiles.values, values, each, of, KINDS[name], reason, False, remarks)
 

@@ -13,7 +13,8 @@ class Kind:
     """A kind of data and its consequences.
 
     ``raw`` is what the values as read must be, ``domain`` the set they lie in after ``transform``; ``goal`` is the
-    yardstick that decides unless the user says otherwise, and ``because`` the reason for it.
+    yardstick that decides unless the user says otherwise, and ``because`` the reason for it. ``counts`` says
+    whether the values as read are counts of events, so that count likelihoods apply.
     """
 
     name: str
@@ -24,108 +25,118 @@ class Kind:
     goal: str
     because: str
     aliases: tuple[str, ...] = ()
-
-    @property
-    def counts(self) -> bool:
-        """Whether the values as read are counts, so that count likelihoods apply."""
-        return self.raw is Domain.COUNTS and self.goal == "direction"
+    counts: bool = False
 
 
 KINDS: Catalogue[Kind] = Catalogue("kind of data")
 
 
-def _kind(name: str, summary: str, raw: Domain, domain: Domain, *rest: str, aliases: tuple[str, ...]) -> None:
-    transform, goal, because = rest
-    KINDS.add(Kind(name, summary, raw, domain, transform, goal, because, aliases))
-
-
-_kind(
-    "raw counts",
-    "Unbounded whole numbers from 0: molecules, reads, words.",
-    Domain.COUNTS,
-    Domain.NON_NEGATIVE,
-    "library_log",
-    "direction",
-    "Library size is technical, so the composition of a profile matters, not its magnitude.",
-    aliases=("counts", "raw", "umi"),
+KINDS.add(
+    Kind(
+        "raw counts",
+        "Unbounded whole numbers from 0: molecules, reads, words.",
+        Domain.COUNTS,
+        Domain.NON_NEGATIVE,
+        "library_log",
+        "direction",
+        "Library size is technical, so the composition of a profile matters, not its magnitude.",
+        aliases=("counts", "raw", "umi"),
+        counts=True,
+    )
 )
-_kind(
-    "log-normalised",
-    "Counts or TPM after normalisation and logarithm.",
-    Domain.NON_NEGATIVE,
-    Domain.NON_NEGATIVE,
-    "none",
-    "direction",
-    "Depth was normalised away, so what is left to keep is the pattern over features.",
-    aliases=("lognorm", "log-normalized", "logged"),
+KINDS.add(
+    Kind(
+        "log-normalised",
+        "Counts or TPM after normalisation and logarithm.",
+        Domain.NON_NEGATIVE,
+        Domain.NON_NEGATIVE,
+        "none",
+        "direction",
+        "Depth was normalised away, so what is left to keep is the pattern over features.",
+        aliases=("lognorm", "log-normalized", "logged"),
+    )
 )
-_kind(
-    "TPM-like",
-    "Normalised for depth but not logged: TPM, CPM, counts per 10,000.",
-    Domain.NON_NEGATIVE,
-    Domain.NON_NEGATIVE,
-    "log1p",
-    "direction",
-    "Every profile was scaled to the same depth, so only its composition carries information.",
-    aliases=("tpm", "cpm", "normalised", "normalized"),
+KINDS.add(
+    Kind(
+        "TPM-like",
+        "Normalised for depth but not logged: TPM, CPM, counts per 10,000.",
+        Domain.NON_NEGATIVE,
+        Domain.NON_NEGATIVE,
+        "log1p",
+        "direction",
+        "Every profile was scaled to the same depth, so only its composition carries information.",
+        aliases=("tpm", "cpm", "normalised", "normalized"),
+    )
 )
-_kind(
-    "bounded integers",
-    "Whole numbers up to a limit that is reached often: pixels, gradings.",
-    Domain.COUNTS,
-    Domain.UNIT,
-    "unit_scale",
-    "magnitude",
-    "Every value has the same fixed scale, so its size is part of what it says.",
-    aliases=("pixels", "bounded", "uint8"),
+KINDS.add(
+    Kind(
+        "bounded integers",
+        "Whole numbers up to a limit that is reached often: pixels, gradings.",
+        Domain.COUNTS,
+        Domain.UNIT,
+        "unit_scale",
+        "magnitude",
+        "Every value has the same fixed scale, so its size is part of what it says.",
+        aliases=("pixels", "bounded", "uint8"),
+    )
 )
-_kind(
-    "[0, 1]",
-    "Numbers between 0 and 1: intensities, proportions, probabilities.",
-    Domain.UNIT,
-    Domain.UNIT,
-    "none",
-    "magnitude",
-    "Every value has the same fixed scale, so its size is part of what it says.",
-    aliases=("unit", "fractions", "proportions"),
+KINDS.add(
+    Kind(
+        "[0, 1]",
+        "Numbers between 0 and 1: intensities, proportions, probabilities.",
+        Domain.UNIT,
+        Domain.UNIT,
+        "none",
+        "magnitude",
+        "Every value has the same fixed scale, so its size is part of what it says.",
+        aliases=("unit", "fractions", "proportions"),
+    )
 )
-_kind(
-    "binary",
-    "Zeros and ones.",
-    Domain.BINARY,
-    Domain.BINARY,
-    "none",
-    "likelihood",
-    "A yes or no has no size to err by: what counts is the probability given to what was seen.",
-    aliases=("bool", "presence"),
+KINDS.add(
+    Kind(
+        "binary",
+        "Zeros and ones.",
+        Domain.BINARY,
+        Domain.BINARY,
+        "none",
+        "likelihood",
+        "A yes or no has no size to err by: what counts is the probability given to what was seen.",
+        aliases=("bool", "presence"),
+    )
 )
-_kind(
-    "non-negative",
-    "Measured quantities that cannot be below zero.",
-    Domain.NON_NEGATIVE,
-    Domain.REAL,
-    "standardise",
-    "magnitude",
-    "Features are measured on scales of their own, so each is standardised and its deviations are to be kept.",
-    aliases=("positive", "nonnegative"),
+KINDS.add(
+    Kind(
+        "non-negative",
+        "Measured quantities that cannot be below zero.",
+        Domain.NON_NEGATIVE,
+        Domain.REAL,
+        "standardise",
+        "magnitude",
+        "Features are measured on scales of their own, so each is standardised and its deviations are to be kept.",
+        aliases=("positive", "nonnegative"),
+    )
 )
-_kind(
-    "real",
-    "Numbers of any sign, on any scale.",
-    Domain.REAL,
-    Domain.REAL,
-    "standardise",
-    "magnitude",
-    "Features are measured on scales of their own, so each is standardised and its deviations are to be kept.",
-    aliases=("continuous",),
+KINDS.add(
+    Kind(
+        "real",
+        "Numbers of any sign, on any scale.",
+        Domain.REAL,
+        Domain.REAL,
+        "standardise",
+        "magnitude",
+        "Features are measured on scales of their own, so each is standardised and its deviations are to be kept.",
+        aliases=("continuous",),
+    )
 )
-_kind(
-    "z-scored",
-    "Features with mean 0 and standard deviation 1.",
-    Domain.REAL,
-    Domain.REAL,
-    "none",
-    "magnitude",
-    "Values are deviations in standard deviations, whose size is what they say.",
-    aliases=("zscored", "z-score", "standardised", "standardized", "scaled"),
+KINDS.add(
+    Kind(
+        "z-scored",
+        "Features with mean 0 and standard deviation 1.",
+        Domain.REAL,
+        Domain.REAL,
+        "none",
+        "magnitude",
+        "Values are deviations in standard deviations, whose size is what they say.",
+        aliases=("zscored", "z-score", "standardised", "standardized", "scaled"),
+    )
 )

@@ -100,8 +100,14 @@ def _strata(samples: int, labels: Strings | None, smallest: int) -> tuple[String
     pooled = strata[members].astype(str)
     if len(np.unique(pooled)) < 2:
         return None, "at random (the classes are too few or too small to stratify by)"
-    how = f"; {int(rare.sum())} classes with fewer than {smallest} samples were pooled" if rare.any() else ""
-    return pooled, f"stratified by label{how}"
+    return pooled, f"stratified by label{_say_pooled(int(rare.sum()), smallest)}"
+
+
+def _say_pooled(number: int, smallest: int) -> str:
+    if not number:
+        return ""
+    classes = "1 class" if number == 1 else f"{number} classes"
+    return f"; {classes} with fewer than {smallest} samples pooled"
 
 
 def _by_group(groups: Strings, seeds: list[int], test: float, valid: float) -> Split:

@@ -51,8 +51,8 @@ def read_table(
     said = list(remarks)
     _refuse_layers(request, source)
     table, samples = _take_names(_distinct(table, said), request, said)
-    labels, table = _take_labels(table, request, said)
     groups, table = _take_groups(table, request, said)
+    labels, table = _take_labels(table, request, said)
     features = _drop_annotations(table, samples, said)
     return Profiles(
         values=_matrix(features, samples, said),
@@ -139,15 +139,22 @@ def _id_column(table: Any, request: Request) -> str | None:
     first = table.columns[0]
     if first in (request.label, request.group) or table[first].isna().any() or not table[first].is_unique:
         return None
-    obvious = _is_unnamed(first) or is_text(table[first]) or _counts_up(table, first)
+    obvious = _is_unnamed(first) or _named_like_id(table[first]) or _all_text(table[first])
     return str(first) if obvious else None
 
 
-def _counts_up(table: Any, column: str) -> bool:
-    """Whether the column is named like an id and holds whole numbers."""
+def _named_like_id(column: Any) -> bool:
+    """Whether a column is named like an id and holds text or whole numbers."""
     from pandas.api.types import is_integer_dtype
 
-    return normalised(column) in ID_NAMES and bool(is_integer_dtype(table[column].dtype))
+    return normalised(column.name) in ID_NAMES and (is_text(column) or bool(is_integer_dtype(column.dtype)))
+
+
+def _all_text(column: Any) -> bool:
+    """Whether no cell of a text column is a number; one that mixes both may be a feature with a slip in it."""
+    import pandas as pd
+
+    return is_text(column) and not pd.to_numeric(column.astype(object), errors="coerce").notna().any()
 
 
 def _take_labels(table: Any, request: Request, remarks: list[str]) -> tuple[Names | None, Any]:
@@ -161,8 +168,7 @@ def _take_labels(table: Any, request: Request, remarks: list[str]) -> tuple[Name
         return None, table
     how = "" if request.label else ", found by its name"
     labels, said = as_labels(table[found], f"column {found!r}{how}")
-    keep = found == request.group  # one column may serve as both
-    return _said(labels, said, remarks), table if keep else table.drop(columns=[found])
+    return _said(labels, said, remarks), table.drop(columns=[found])
 
 
 def _take_groups(table: Any, request: Request, remarks: list[str]) -> tuple[Names | None, Any]:
@@ -173,7 +179,8 @@ def _take_groups(table: Any, request: Request, remarks: list[str]) -> tuple[Name
         return _said(groups, said, remarks), table
     found = column_named("group", request.group, table.columns)
     groups, said = as_groups(table[found], f"column {found!r}")
-    return _said(groups, said, remarks), table.drop(columns=[found])
+    both = isinstance(request.label, str) and found == request.label
+    return _said(groups, said, remarks), table if both else table.drop(columns=[found])
 
 
 def _said(names: Names, said: list[str], remarks: list[str]) -> Names:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from losslens.data.detection import CAPS
+from losslens.data.detection import known_cap
 from losslens.data.moments import moments, row_sums
 from losslens.data.profiles import Floats, Indices, Matrix
 from losslens.vocabulary.catalogue import Catalogue
@@ -239,9 +239,8 @@ def _fit_standardise(values: Matrix, cap: float | None) -> Transform:
 
 def _fit_unit_scale(values: Matrix, cap: float | None) -> Transform:
     """The cap given, else a known limit close above the training maximum, else this maximum."""
-    highest = float(values.max())
-    known = next((float(limit) for limit in CAPS if highest <= limit < 2 * highest), highest)
-    return UnitScale(cap if cap is not None else known if known > 0 else 1.0)
+    highest = known_cap(float(values.max()))
+    return UnitScale(cap if cap is not None else highest if highest > 0 else 1.0)
 
 
 TRANSFORMS: Catalogue[TransformEntry] = Catalogue("transform")

@@ -61,7 +61,9 @@ class Yardstick(Part):
     name: str
     title: str
     unit: str
-    higher_is_better: bool | None = Field(description="None where neither is better (seconds are lower-better, norm ratio is best at 1)")
+    higher_is_better: bool | None = Field(
+        description="None where neither is better (seconds are lower-better, norm ratio is best at 1)"
+    )
     explanation: str
 
 

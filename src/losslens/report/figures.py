@@ -23,7 +23,7 @@ VERDICTS = {
     "baseline": ("#8A8F98", "diamond"),
     "not judged": ("#CC79A7", "x"),
 }
-TRAIN, VALID, FAINT = "#E69F00", "#0072B2", 0.22
+TRAIN, VALID, FAINT = "#E69F00", "#0072B2", 0.3
 PANELS = 6
 MOST_LABELS = 24
 
@@ -66,7 +66,7 @@ def intervals(document: Document) -> Figure | None:
             "margin": {"l": 10, "r": 20, "t": 40, "b": 60},
             "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
             "xaxis": {"range": [low, high], "zeroline": True, "zerolinewidth": 2,
-                      "title": {"text": f"{yardstick.title}: how far behind the best{unit}"}},
+                      "title": {"text": f"{yardstick.title} behind the best{unit}"}},
             "yaxis": {"range": [len(rows) - 0.4, -0.6], "tickvals": list(range(len(rows))), "showgrid": False,
                       "zeroline": False, "ticktext": [escaped(row.title) for row in rows], "automargin": True},
             "shapes": [_band(place) for place, row in enumerate(rows) if row.verdict in ("recommended", "tied")],

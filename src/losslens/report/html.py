@@ -55,17 +55,21 @@ def fragment(document: Document) -> str:
 
 def _page(document: Document, detail: figures.Detail, library: str, plain_js: bool) -> str:
     data = json.dumps(figures.rounded(figures.figures(document, detail)), separators=(",", ":"), allow_nan=False)
-    return _environment().from_string(_template()).render(
-        _view(document),
-        columns=table.columns(document),
-        panels=figures.panels(document) if detail.pictures else [],
-        legend=figures.legend(document),
-        examples=document.examples[: detail.examples],
-        drawn={picture.row for picture in document.pictures[: detail.pictures]},
-        thinned="" if detail == FULL or _whole(document, detail) else THINNED,
-        library=library,
-        data=data.replace("<", "\\u003c") if plain_js else _packed(data),
-        plain_js=plain_js,
+    return (
+        _environment()
+        .from_string(_template())
+        .render(
+            _view(document),
+            columns=table.columns(document),
+            panels=figures.panels(document) if detail.pictures else [],
+            legend=figures.legend(document),
+            examples=document.examples[: detail.examples],
+            drawn={picture.row for picture in document.pictures[: detail.pictures]},
+            thinned="" if _whole(document, detail) else THINNED,
+            library=library,
+            data=data.replace("<", "\\u003c") if plain_js else _packed(data),
+            plain_js=plain_js,
+        )
     )
 
 
@@ -112,11 +116,10 @@ def _answer(document: Document, row: Row) -> list[tuple[str, str, str]]:
 
 
 def _whole(document: Document, detail: figures.Detail) -> bool:
-    """Whether this detail shows all there is."""
-    epochs = max((len(curve.train) for row in document.rows for curve in row.curves), default=0)
+    """Whether nothing is left out but points on smooth curves."""
     points = max((len(picture.x) for picture in document.pictures), default=0)
     enough = len(document.examples) <= detail.examples and len(document.pictures) <= detail.pictures
-    return enough and detail.faint and epochs <= detail.epochs and points <= detail.points
+    return enough and detail.faint and points <= detail.points
 
 
 def _library(plain_js: bool) -> str:

@@ -84,8 +84,9 @@ def duration(seconds: float) -> str:
 
 
 def columns(document: Document, digits: int = 4) -> list[Column]:
-    """The yardsticks that some row has, the deciding one first."""
-    known = [y for y in document.yardsticks if any(y.name in row.measurements for row in document.rows)]
+    """The deciding yardstick, then the others that some row has."""
+    measured = {name for row in document.rows for name in row.measurements} | {document.goal.yardstick}
+    known = [yardstick for yardstick in document.yardsticks if yardstick.name in measured]
     known.sort(key=lambda yardstick: yardstick.name != document.goal.yardstick)
     return [_column(document, yardstick, digits) for yardstick in known]
 

@@ -76,6 +76,7 @@ class _Paths:
     """The parallel paths of an encoder or a decoder."""
 
     def __init__(self, part: Parallel, first: bool) -> None:
+        self.first = first
         self.chains = [_Chain(path, first) for path in part.paths]  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,10 +86,8 @@ class _Paths:
         return total
 
     def backward(self, grad: Tensor) -> Tensor:
-        total = self.chains[0].backward(grad)
-        for chain in self.chains[1:]:
-            total = total + chain.backward(grad)
-        return total
+        parts = [chain.backward(grad) for chain in self.chains]
+        return parts[0] if self.first or len(parts) == 1 else torch.stack(parts).sum(0)
 
 
 class _Chain:

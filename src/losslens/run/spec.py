@@ -31,10 +31,10 @@ class TrainingSpec(Spec):
     goes on, until ``patience`` epochs bring no improvement or ``epochs`` are done.
     """
 
-    learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    learning_rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
     batch: int = Field(32, ge=1)
     epochs: int = Field(60, ge=1)
-    trial_epochs: int = Field(10, ge=1)
+    trial_epochs: int = Field(6, ge=1)
     patience: int = Field(6, ge=1)
     weight_decay: float = Field(0.0, ge=0)
     precision: Precision = "fp32"

@@ -45,19 +45,18 @@ def run_trial(spec: TrialSpec, folder: Path) -> Finished:
 
 
 def _trained(spec: TrialSpec, data: Prepared) -> Finished:
-    assert spec.objective is not None
     assert spec.training is not None
-    device = spec.training.device
-    model, objective = make(spec, data)
-    rows = data.batches(objective.on_counts, device)
+    make = _maker(spec, data)
+    rows = data.batches(make()[1].on_counts, spec.training.device)
     train, valid = torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid)
-    training, fits = train_best(lambda: make(spec, data), spec.training, rows, train, valid, _seed(spec))
-    seconds = sum(fit.seconds for fit in fits)
-    parameters = training.parameters.values.numel()
+    training, fits = train_best(make, spec.training, rows, train, valid, _seed(spec))
+    parameters, seconds = training.parameters.values.numel(), sum(fit.seconds for fit in fits)
     if training.diverged and training.best_epoch == 0:
         return _diverged(spec, tuple(fits), training.diverged, parameters, seconds)
     model, objective = training.model, training.objective
-    evidence = _evidence(spec, data, model, rows, objective.reconstruct, lambda: _likelihood(objective, model, rows, data))
+    evidence = _evidence(
+        spec, data, model, rows, objective.reconstruct, lambda: _likelihood(objective, model, rows, data)
+    )
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
     weights |= {f"objective.{k}": v for k, v in objective.state_dict().items()}
     return _finish(spec, evidence, tuple(fits), weights, parameters, seconds)
@@ -79,21 +78,25 @@ def _baseline(spec: TrialSpec, data: Prepared) -> Finished:
     return _finish(spec, evidence, (), weights, parameters, seconds)
 
 
-def make(spec: TrialSpec, data: Prepared) -> tuple[Autoencoder, Objective]:
-    """Network and objective before the first step: the same weights for every candidate of a repeat."""
+def _maker(spec: TrialSpec, data: Prepared) -> Callable[[], tuple[Autoencoder, Objective]]:
+    """Makes network and objective before the first step: the same weights for every candidate of a repeat."""
     assert spec.objective is not None
     assert spec.training is not None
-    torch.manual_seed(_seed(spec))
-    model = build(spec.model, data.features)
-    assert isinstance(model, Autoencoder)
-    objective = Objective(spec.objective, data.features, spec.model.code)
-    first = data.batches(objective.on_counts, "cpu")(torch.from_numpy(data.split.train))
+    objective_spec, device = spec.objective, spec.training.device
+    first = data.batches(True, "cpu")(torch.from_numpy(data.split.train))
     mean = first.profiles.mean(0)
-    typical = first.counts.mean(0) if objective.on_counts and first.counts is not None else mean
+    mean_counts = mean if first.counts is None else first.counts.mean(0)
     axes = principal_axes(data, spec.model.code, spec.seed) if spec.model.kind == "pca_path" else None
-    start(model, spec.model, mean, objective.raw_mean(typical), axes)
-    objective.start(first)
-    return model.to(spec.training.device), objective.to(spec.training.device)
+
+    def make() -> tuple[Autoencoder, Objective]:
+        torch.manual_seed(_seed(spec))
+        model = Autoencoder.build(spec.model, data.features)
+        objective = Objective(objective_spec, data.features, spec.model.code)
+        start(model, spec.model, mean, objective.raw_mean(mean_counts if objective.on_counts else mean), axes)
+        objective.start(first)
+        return model.to(device), objective.to(device)
+
+    return make
 
 
 def _evidence(

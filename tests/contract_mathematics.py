@@ -1,0 +1,205 @@
+"""Contracts on what a loss computes: its values, derivatives, minimum, invariances and precision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck, gradgradcheck
+
+from losslens.losses import LossEntry
+from tests.samples import Sample, defaults, draw, every_setting, oracle_gradient, oracle_values
+
+LARGEST, SMALLEST = 3.4e38, 1.2e-38  # of the normal numbers of float32
+
+
+def value_equals_oracle(entry: LossEntry, loss: Any) -> None:
+    for settings in every_setting(entry, features=5):
+        sample = replace(draw(entry), settings=settings)
+        close(values(loss, sample), oracle_values(entry, sample), f"value at {settings}", rtol=1e-10, atol=1e-14)
+
+
+def gradient_equals_oracle(entry: LossEntry, loss: Any) -> None:
+    for settings in every_setting(entry, features=5):
+        sample = replace(draw(entry, rows=2), settings=settings)
+        expected = oracle_gradient(entry, sample)
+        close(gradient(loss, sample), expected, f"gradient at {settings}", rtol=1e-9, atol=1e-12)
+
+
+def minimum_is_attained_at_the_target_alone(entry: LossEntry, loss: Any) -> None:
+    assert entry.minimum is not None
+    for settings in every_setting(entry, features=5):
+        sample = replace(draw(entry), settings=settings)
+        perfect = [1.0, 1e-3, 7.0] if entry.scale_invariant else [1.0]
+        for multiple in perfect:
+            best = values(loss, replace(sample, output=multiple * sample.target))
+            close(best, np.full_like(best, entry.minimum), f"value at {multiple} times the target", atol=1e-14)
+        assert (values(loss, sample) > entry.minimum).all(), f"the minimum is reached away from the target: {settings}"
+
+
+def gradient_is_the_derivative(entry: LossEntry, loss: Any) -> None:
+    _differentiate(gradcheck, entry, loss)
+
+
+def second_gradient_is_the_derivative_of_the_first(entry: LossEntry, loss: Any) -> None:
+    _differentiate(gradgradcheck, entry, loss)
+
+
+def _differentiate(checker: Any, entry: LossEntry, loss: Any) -> None:
+    sample = draw(entry, rows=2, features=3)
+    names = list(entry.parameters)
+    inputs = [sample.output, *(sample.settings[name] for name in names)]
+    inputs = [tensor.clone().requires_grad_() for tensor in inputs]
+
+    def call(output: Tensor, *parameters: Tensor) -> Tensor:
+        learned = dict(zip(names, parameters, strict=True))
+        return loss(output, sample.target, reduction="none", **sample.settings | learned)
+
+    try:
+        checker(call, inputs)
+    except RuntimeError as error:
+        raise AssertionError(f"{entry.name}: {error}") from None
+
+
+def smoothness_is_as_declared(entry: LossEntry, loss: Any) -> None:
+    """Of a loss of the error alone: jumps of the first two derivatives, at zero and where an option may put one."""
+    settings = defaults(entry) | {name: torch.ones((), dtype=torch.float64) for name in entry.parameters}
+    places = torch.tensor([0.0, *(s * v for v in defaults(entry).values() for s in (-1.0, 1.0))], dtype=torch.float64)
+    below, above = (_two_derivatives(loss, places + side * 1e-9, settings) for side in (-1.0, 1.0))
+    first, second = ((a - b).abs().max() for a, b in zip(above, below, strict=True))
+    found = "C0" if first > 1e-3 else "C1" if second > 1e-3 else "C-infinity"
+    assert found == entry.smoothness, f"declared {entry.smoothness}, found {found}: jumps {first:g} and {second:g}"
+
+
+def _two_derivatives(loss: Any, error: Tensor, settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    error = error.clone().requires_grad_()
+    (first,) = torch.autograd.grad(loss(error, torch.zeros_like(error), reduction="sum", **settings), error, create_graph=True)
+    if not first.requires_grad:
+        return first, torch.zeros_like(first)
+    (second,) = torch.autograd.grad(first.sum(), error)
+    return first.detach(), second
+
+
+def scale_invariance_is_as_declared(entry: LossEntry, loss: Any) -> None:
+    _invariance(entry, loss, entry.scale_invariant, "scale", lambda output, size: output * size)
+
+
+def shift_invariance_is_as_declared(entry: LossEntry, loss: Any) -> None:
+    _invariance(entry, loss, entry.shift_invariant, "shift", lambda output, size: output + size)
+
+
+def _invariance(entry: LossEntry, loss: Any, claimed: bool, what: str, change: Any) -> None:
+    sample = draw(entry)
+    sizes = torch.tensor([[1e-3], [0.5], [3.0], [1e3]], dtype=torch.float64)  # one per row
+    changed = values(loss, replace(sample, output=change(sample.output, sizes)))
+    apart = np.abs(changed - values(loss, sample)).max()
+    assert (apart < 1e-9) == claimed, f"{what} invariance declared {claimed}, but the value changes by {apart:g}"
+
+
+def convexity_is_as_declared(entry: LossEntry, loss: Any) -> None:
+    excess = max(_chord_excess(entry, loss, size, share) for size in (0.1, 1.0, 10.0) for share in (0.2, 0.5, 0.8))
+    assert (excess <= 1e-9) == entry.convex, f"convex declared {entry.convex}, but a chord is exceeded by {excess:g}"
+
+
+def _chord_excess(entry: LossEntry, loss: Any, size: float, share: float) -> float:
+    """By how much the loss between two outputs exceeds the straight line between their losses, at most."""
+    one, other = (draw(entry, rows=200, seed=seed) for seed in (1, 2))
+    ends = [size * one.output, size * other.output]
+    middle = share * ends[0] + (1.0 - share) * ends[1]
+    low, high, between = (values(loss, replace(one, output=output)) for output in (*ends, middle))
+    return float((between - share * low - (1.0 - share) * high).max())
+
+
+def right_in_float32(entry: LossEntry, loss: Any) -> None:
+    """Value and gradient, wherever float32 can hold them: at the ends of the domain and from 1e-30 to 1e30."""
+    for name, sample in extremes(entry):
+        value, expected = values(loss, sample), oracle_values(entry, sample)
+        atol = SMALLEST if entry.minimum is not None else 4e-5
+        close_where_held(value, expected, f"value {name}", atol=atol)
+        slope, expected = gradient(loss, sample), oracle_gradient(entry, sample)
+        close_where_held(slope, expected, f"gradient {name}", atol=_slope_tolerance(entry, sample, expected))
+
+
+def _slope_tolerance(entry: LossEntry, sample: Sample, expected: np.ndarray) -> Any:
+    if entry.family.gives == "element":
+        return SMALLEST if entry.link is None else 1e-6
+    natural = 1.0 / sample.output.abs().amax(1, keepdim=True).double().numpy()  # a direction's gradient
+    return 1e-6 * (natural + 10.0 * np.abs(expected).max(1, keepdims=True))
+
+
+def extremes(entry: LossEntry) -> list[tuple[str, Sample]]:
+    """Float32 samples at the edges of what the loss may meet, at every setting."""
+    pairs = {None: _extreme_reals, "logits": _extreme_logits, "softmax": _extreme_rates}[entry.link](entry)
+    settings = every_setting(entry, features=5, dtype=torch.float32)
+    return [(f"at {n}, {s}", Sample(output, target, s)) for s in settings for n, (output, target) in pairs.items()]
+
+
+def _extreme_reals(entry: LossEntry) -> dict[str, tuple[Tensor, Tensor]]:
+    sample = draw(entry, rows=2, dtype=torch.float32)
+    scales = (1e-30, 1e-15, 1.0, 1e15, 1e30)
+    pairs = {f"scale {s:g}": (s * sample.output, s * sample.target) for s in scales}
+    if entry.family.gives == "sample":
+        pairs |= {f"scales {a:g}, {b:g}": (a * sample.output, b * sample.target) for a in scales[::2] for b in scales[::2]}
+    return pairs | {f"equal inputs of scale {s:g}": (s * sample.target, s * sample.target) for s in scales[::2]}
+
+
+def _extreme_logits(entry: LossEntry) -> dict[str, tuple[Tensor, Tensor]]:
+    sizes = torch.tensor([0.0, 1e-30, 1e-4, 0.19, 0.21, 1.0, 20.0, 80.0, 1e4, 1e30]).view(2, 5)
+    targets = (0.0, 1.0) if entry.domain.value == "zeros and ones" else (0.0, 0.3, 1.0)
+    return {f"{s:+g} logits, target {t}": (s * sizes, torch.full((2, 5), t)) for s in (-1.0, 1.0) for t in targets}
+
+
+def _extreme_rates(entry: LossEntry) -> dict[str, tuple[Tensor, Tensor]]:
+    rates = torch.tensor([1e-30, 1e-10, 1e-3, 0.5, 1.0, 3.0, 100.0, 1e4, 1e10, 1e30]).view(2, 5)
+    return {f"rates, count {count}": (rates, torch.full((2, 5), float(count))) for count in (0, 1, 7)}
+
+
+def zero_rows_have_a_way_out(entry: LossEntry, loss: Any) -> None:
+    """Of a zero output the gradient is finite and points to the target; the values at zero rows are the oracle's."""
+    for dtype in (torch.float32, torch.float64):
+        sample = draw(entry, rows=2, dtype=dtype)
+        nothing = torch.zeros_like(sample.target)
+        for output, target in ((nothing, sample.target), (sample.output, nothing), (nothing, nothing)):
+            rows = replace(sample, output=output, target=target)
+            close(values(loss, rows), oracle_values(entry, rows), "value at zero rows", rtol=1e-5, atol=1e-12)
+            assert np.isfinite(gradient(loss, rows)).all(), "the gradient at zero rows is not finite"
+        uphill = (gradient(loss, replace(sample, output=nothing)) * sample.target.numpy()).sum(1)
+        assert (uphill < 0.0).all(), f"the gradient at a zero output does not point to the target: {uphill}"
+
+
+def right_in_bfloat16(entry: LossEntry, loss: Any) -> None:
+    sample = draw(entry, rows=8, dtype=torch.bfloat16)
+    found = loss(sample.output, sample.target, reduction="none", **sample.settings)
+    assert found.dtype == torch.bfloat16, f"bfloat16 in, {found.dtype} out"
+    close(values(loss, sample), oracle_values(entry, sample), "value in bfloat16", rtol=0.05, atol=0.1)
+    close(gradient(loss, sample), oracle_gradient(entry, sample), "gradient in bfloat16", rtol=0.1, atol=0.1)
+
+
+def values(loss: Any, sample: Sample) -> np.ndarray:
+    found = loss(sample.output, sample.target, reduction="none", **sample.settings)
+    return found.detach().double().numpy()
+
+
+def gradient(loss: Any, sample: Sample) -> np.ndarray:
+    output = sample.output.clone().requires_grad_()
+    loss(output, sample.target, reduction="none", **sample.settings).sum().backward()
+    assert output.grad is not None
+    return output.grad.double().numpy()
+
+
+def close(found: Any, expected: Any, what: str, *, rtol: float = 0.0, atol: float = 0.0) -> None:
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol, err_msg=what)
+
+
+def close_where_held(found: np.ndarray, expected: np.ndarray, what: str, *, atol: Any) -> None:
+    """Compare where float32 can hold the expected number; where it cannot, the found one must be as large."""
+    held = np.abs(expected) < LARGEST
+    within = np.abs(found - expected) <= np.broadcast_to(atol, expected.shape) + 1e-4 * np.abs(expected)
+    wrong = np.where(held, ~within, ~(np.abs(found) > 0.99 * LARGEST))
+    pairs = list(zip(found[wrong], expected[wrong], strict=True))
+    assert not wrong.any(), f"{what}: found, expected {pairs[:3]}"
+
+

@@ -1,0 +1,72 @@
+"""The contracts that every loss of the catalogue keeps, and to which losses each applies.
+
+A contract is a function of an entry and its public function that raises AssertionError, saying what is wrong.
+It draws its own data from what the entry declares. tests/mutants.py holds, for each, losses that it must reject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from losslens.losses import LossEntry
+from tests import contract_interface as interface
+from tests import contract_mathematics as mathematics
+from tests import contract_statistics as statistics
+
+Contract = Callable[[LossEntry, Any], None]
+Applies = Callable[[LossEntry], bool]
+
+
+def _every(_: LossEntry) -> bool:
+    return True
+
+
+def _bounded_below(entry: LossEntry) -> bool:
+    return entry.minimum is not None
+
+
+def _smooth(entry: LossEntry) -> bool:
+    return entry.smoothness == "C-infinity"
+
+
+def _of_the_error(entry: LossEntry) -> bool:
+    return entry.family.gives == "element" and entry.link is None
+
+
+def _of_profiles(entry: LossEntry) -> bool:
+    return entry.family.gives == "sample"
+
+
+def _likelihood(entry: LossEntry) -> bool:
+    return entry.is_likelihood
+
+
+CONTRACTS: dict[Contract, Applies] = {
+    mathematics.value_equals_oracle: _every,
+    mathematics.gradient_equals_oracle: _every,
+    mathematics.minimum_is_attained_at_the_target_alone: _bounded_below,
+    mathematics.gradient_is_the_derivative: _every,
+    mathematics.second_gradient_is_the_derivative_of_the_first: _smooth,
+    mathematics.smoothness_is_as_declared: _of_the_error,
+    mathematics.scale_invariance_is_as_declared: _every,
+    mathematics.shift_invariance_is_as_declared: _every,
+    mathematics.convexity_is_as_declared: _every,
+    mathematics.right_in_float32: _every,
+    mathematics.zero_rows_have_a_way_out: _of_profiles,
+    mathematics.right_in_bfloat16: _every,
+    statistics.integrates_to_one: _likelihood,
+    statistics.truth_minimises_the_expected_loss: _likelihood,
+    statistics.elicits_as_declared: _every,
+    interface.samples_are_independent: _every,
+    interface.a_batch_of_one_is_a_row: _every,
+    interface.inputs_are_untouched: _every,
+    interface.reductions_keep_the_scale_contract: _every,
+    interface.weights_multiply: _every,
+    interface.a_mask_drops_what_it_hides: _every,
+    interface.a_wrong_shape_is_refused: _every,
+    interface.a_target_outside_the_domain_is_refused: _every,
+    interface.a_wrong_option_is_refused: _every,
+    interface.compiled_equals_eager: _every,
+    interface.pickles_by_name: _every,
+}

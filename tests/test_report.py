@@ -1,0 +1,371 @@
+"""The renderers as functions of the document: what they say, what they escape, how large they are."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from tests.report_fixture import document
+from rich.console import Console
+
+from losslens.report import figures, html, table, text
+from losslens.report.document import Curve, Difference, Document, Example, Measurement, Refusal, Row, schema
+
+SCHEMA = Path(__file__).parents[1] / "docs" / "results.schema.json"
+REPORT = document()
+NASTY = "</script><img src=x onerror=alert(1)> & 'Ü'"
+
+
+def printed(report: Document, width: int = 100, **options: bool) -> str:
+    out = io.StringIO()
+    text.render(report, Console(file=out, width=width), **options)
+    return out.getvalue()
+
+
+def payload(page: str, name: str = "figures") -> str:
+    packed = re.search(rf'<script type="text/plain" id="{name}">([^<]*)</script>', page)
+    assert packed
+    return gzip.decompress(base64.b64decode(packed[1])).decode()
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return html.render(REPORT)
+
+
+def without_rows() -> Document:
+    """A comparison in which nothing could be run."""
+    return REPORT.model_copy(
+        update={"rows": [], "recommended": None, "examples": [], "pictures": [], "picture_labels": None, "code": ""}
+    )
+
+
+# ---- results.json
+
+
+def test_json_round_trip_is_equal():
+    assert Document.model_validate_json(REPORT.model_dump_json()) == REPORT
+
+
+def test_json_holds_nothing_that_is_not_json():
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    json.loads(REPORT.model_dump_json(), parse_constant=refuse)
+
+
+@given(st.lists(st.floats() | st.none(), min_size=1))
+def test_what_is_not_finite_becomes_none(values: list[float | None]):
+    part = Measurement(mean=values[0], sd=np.nan, values=values)
+    assert part.sd is None
+    assert part.values == [v if v is not None and np.isfinite(v) else None for v in values]
+    assert Measurement.model_validate_json(part.model_dump_json()) == part
+
+
+def test_a_diverged_curve_survives_the_round_trip():
+    curve = Curve(repeat=0, lr=1e-3, train=[1.0, np.inf], valid=[1.0, np.nan], best_epoch=0, chosen=True)
+    assert curve.train == [1.0, None]
+    assert Curve.model_validate_json(curve.model_dump_json()) == curve
+
+
+def test_a_difference_must_be_finite():
+    with pytest.raises(ValidationError, match="finite"):
+        Difference(versus="mse", mean=0.1, low=-0.1, high=0.3, p=np.nan, p_holm=1.0, repeats=5)
+
+
+def test_the_documented_schema_is_the_models():
+    assert json.loads(SCHEMA.read_text(encoding="utf-8")) == schema(), "write it anew: python -m tests.test_report"
+
+
+# ---- the terminal
+
+
+def test_the_sentence_comes_last():
+    assert " ".join(printed(REPORT).split()).endswith(REPORT.sentence)
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_no_line_is_wider_than_the_terminal(width: int):
+    lines = printed(REPORT, width).splitlines()
+    assert max(len(line) for line in lines if line != REPORT.code) <= width
+    assert all(line == line.rstrip() for line in lines)
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_every_row_is_one_line_with_its_score_and_verdict(width: int):
+    lines = printed(REPORT, width, gate=False).splitlines()
+    decider = table.columns(REPORT, digits=3)[0]
+    for row in REPORT.rows:
+        line = next(line for line in lines if line.startswith(row.title + "  "))
+        assert row.verdict in line
+        assert (decider.cells[row.key].text if row.key in decider.cells else table.NOTHING) in line
+
+
+def test_a_wider_terminal_shows_more_yardsticks():
+    shown = [len(re.findall(r"0\.\d{3}", printed(REPORT, width, gate=False))) for width in (80, 120, 200)]
+    assert shown[0] < shown[1] < shown[2]
+
+
+def test_code_is_never_broken():
+    long = REPORT.model_copy(update={"code": "loss = " + "x" * 200})
+    assert long.code in printed(long, 80).splitlines()
+
+
+def test_not_a_terminal_means_no_colour():
+    assert "\x1b" not in printed(REPORT)
+
+
+def test_brackets_are_not_read_as_markup():
+    marked = REPORT.model_copy(update={"sentence": "The code [bold] in [0, 1] is /best[/bold]."})
+    assert printed(marked).rstrip().endswith(marked.sentence)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_prints_to_any_encoding(encoding: str):
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding=encoding)
+    text.render(REPORT, Console(file=out, width=100))
+    out.flush()
+    said = raw.getvalue().decode(encoding)
+    assert "cosine plus mse" in said
+    assert ("↑" in said) == (encoding == "utf-8")
+
+
+def test_the_gate_alone():
+    out = io.StringIO()
+    data = REPORT.dataset
+    text.render_gate(data, candidates=["mse", "cosine"], refused=REPORT.refused, console=Console(file=out, width=200))
+    said = out.getvalue()
+    assert "2,551 samples × 2,000 features" in said
+    for expected in [
+        "mse, cosine",
+        *(fact.value for fact in data.facts),
+        *(refusal.reason for refusal in REPORT.refused),
+    ]:
+        assert expected in said
+
+
+def test_many_refusals_are_shortened():
+    many = REPORT.model_copy(update={"refused": [Refusal(candidate=f"c{n}", reason="no") for n in range(20)]})
+    assert "c5" in printed(many)
+    assert "c6" not in printed(many)
+    assert "and 14 more" in printed(many)
+
+
+def test_nothing_run_still_prints():
+    assert printed(without_rows()).rstrip().endswith("0.065).")
+    assert text.summary_lines(without_rows()) == [REPORT.sentence]
+
+
+def test_summary_names_the_best_and_ends_with_the_sentence():
+    lines = text.summary_lines(REPORT, rows=2)
+    assert lines[0].split() == ["cosine", "plus", "mse", "·", "PCA", "path", "0.446", "recommended"]
+    assert lines[2:] == [REPORT.sentence]
+
+
+# ---- the page
+
+
+def test_page_is_small_and_self_contained(page: str):
+    assert len(page.encode()) < 2_200_000
+    outside = re.sub(r'(?s)<script type="text/plain".*?</script>', "", page)
+    assert not re.search(r"""(?:src|href)\s*=\s*["'](?!#)""", outside)
+    assert "@import" not in outside
+    assert "url(" not in outside
+
+
+def test_same_document_same_page(page: str):
+    assert html.render(REPORT) == page
+
+
+def test_page_holds_plotly_and_the_figures(page: str):
+    assert "plotly.js v" in payload(page, "plotly")
+    drawn = json.loads(payload(page))
+    assert set(drawn["curves"]["rows"]) == {row.key for row in REPORT.rows if row.curves}
+    assert len(drawn["pictures"]["group"]) == 400
+    assert len(drawn["examples"]["items"]) == 12
+
+
+def test_page_says_everything(page: str):
+    said = [REPORT.sentence, *REPORT.advice, *REPORT.not_run, REPORT.goal.reason, *(r.reason for r in REPORT.refused),
+            *(y.explanation for y in REPORT.yardsticks), *(s.value for s in REPORT.settings),
+            *(f.value for f in REPORT.dataset.facts), *(row.title for row in REPORT.rows)]  # fmt: skip
+    for words in said:
+        assert str(escape(words)) in page
+
+
+def escape(words: str) -> str:
+    from markupsafe import escape as markup
+
+    return markup(words)
+
+
+def test_text_cannot_become_markup():
+    row = REPORT.rows[0].model_copy(update={"title": NASTY})
+    example = REPORT.examples[0].model_copy(update={"sample": NASTY, "features": [NASTY] * 60})
+    nasty = REPORT.model_copy(
+        update={"sentence": NASTY, "rows": [row, *REPORT.rows[1:]], "examples": [example], "code": NASTY,
+                "picture_labels": [NASTY] * 400}
+    )  # fmt: skip
+    for page in (html.render(nasty), html.render(nasty, plain_js=True), html.fragment(nasty)):
+        assert "<img" not in page.replace("<img>", "").split("plotly.js v")[0]
+        assert "onerror=alert" not in re.sub(r"&lt;.*?&gt;|\\u003c.*?>", "", page)
+        assert page.count("<script") == page.count("</script>")
+
+
+def test_plain_page_needs_no_unpacking():
+    page = html.render(REPORT, plain_js=True)
+    data = re.search(r'<script type="application/json" id="figures">(.*?)</script>', page)
+    assert data
+    assert json.loads(data[1])["intervals"]
+    assert "plotly.js v" in page
+
+
+def noisy_example(rng: np.random.Generator, features: int = 300) -> Example:
+    rebuilt = {row.key: rng.normal(size=features).tolist() for row in REPORT.rows}
+    return Example(sample="s", label=None, features=[f"G{n}" for n in range(features)],
+                   target=rng.normal(size=features).tolist(), reconstructions=rebuilt)  # fmt: skip
+
+
+def test_a_page_too_large_is_thinned_and_says_so(page: str):
+    rng = np.random.default_rng(0)
+    big = REPORT.model_copy(update={"examples": [noisy_example(rng) for _ in range(24)]})
+    assert len(html._page(big, html.FULL, html._library(False), False).encode()) > html.LIMIT
+    thinned = html.render(big)
+    assert len(thinned.encode()) <= html.LIMIT
+    assert html.THINNED in thinned
+    assert 0 < len(json.loads(payload(thinned))["examples"]["items"]) < 24
+    assert html.THINNED not in page
+
+
+@pytest.mark.parametrize("change", [
+    {"pictures": [], "picture_labels": None}, {"picture_labels": None}, {"examples": []}, {"refused": [], "not_run": []},
+    {"recommended": None}, {"advice": [], "code": ""},
+    {"rows": [row.model_copy(update={"difference": None, "curves": []}) for row in REPORT.rows]},
+    {"rows": REPORT.rows[-1:], "recommended": None, "examples": [], "pictures": []},
+])  # fmt: skip
+def test_parts_may_be_missing(change: dict[str, object]):
+    partial = REPORT.model_copy(update=change)
+    assert str(escape(REPORT.sentence)) in html.render(partial)
+    assert str(escape(REPORT.sentence)) in html.fragment(partial)
+    assert printed(partial).rstrip().endswith("0.065).")
+
+
+def test_nothing_run_still_makes_a_page():
+    assert "Further right is worse" not in html.render(without_rows())
+    assert "<table" not in html.fragment(without_rows())
+
+
+def test_fragment_is_static():
+    said = html.fragment(REPORT)
+    assert "<script" not in said
+    assert str(escape(REPORT.sentence)) in said
+    assert said.count("<tr>") == 1 + len(REPORT.rows)
+
+
+# ---- what the pictures hold
+
+
+def test_intervals_show_each_difference_on_the_side_it_has():
+    drawn = figures.intervals(REPORT)
+    placed = {y: (x, low, high) for trace in drawn["data"] for y, x, low, high in
+              zip(trace["y"], trace["x"], trace["error_x"]["arrayminus"], trace["error_x"]["array"], strict=True)}  # fmt: skip
+    rows = [row for row in REPORT.rows if row.difference or row.key == REPORT.recommended]
+    assert len(placed) == len(rows)
+    for place, row in enumerate(rows):
+        mean, below, above = placed[place]
+        if row.difference:
+            assert (mean, mean - below, mean + above) == pytest.approx(
+                (row.difference.mean, row.difference.low, row.difference.high)
+            )
+        else:
+            assert (mean, below, above) == (0, 0, 0)
+
+
+def test_far_away_baselines_do_not_hide_the_candidates():
+    low, high = figures.intervals(REPORT)["layout"]["xaxis"]["range"]
+    candidates = [row.difference for row in REPORT.rows if row.difference and row.role == "candidate"]
+    assert high < 0.3
+    assert all(low < gap.low and gap.high < high for gap in candidates)
+    assert len(figures.intervals(REPORT)["layout"]["annotations"]) == 2
+
+
+def test_a_baseline_ahead_of_the_best_candidate_is_in_sight():
+    ahead = Difference(versus=REPORT.rows[0].key, mean=-0.03, low=-0.04, high=-0.02, p=0.001, p_holm=0.01, repeats=5)
+    rows = [row.model_copy(update={"difference": ahead}) if row.key == "pca" else row for row in REPORT.rows]
+    low, _ = figures.intervals(REPORT.model_copy(update={"rows": rows}))["layout"]["xaxis"]["range"]
+    assert low < -0.04
+
+
+def test_only_chosen_learning_rates_are_solid():
+    traces = figures.curves(REPORT, figures.Detail())["rows"]["mse"]
+    solid = [trace for trace in traces if trace["opacity"] == 1]
+    assert len(traces) == 5 * 3 * 2
+    assert len(solid) == 5 * 2
+    assert all("learning rate 0.001" in trace["hovertemplate"] for trace in solid)
+
+
+def test_thinned_curves_keep_both_ends_and_the_best_epoch():
+    curve = Curve(repeat=0, lr=1e-3, train=[1.0] * 500, valid=[1.0] * 500, best_epoch=123, chosen=True)
+    row = REPORT.row("mse").model_copy(update={"curves": [curve]})
+    report = REPORT.model_copy(update={"rows": [row]})
+    train, _ = figures.curves(report, figures.Detail(epochs=40))["rows"]["mse"]
+    assert {0, 123, 499} <= set(train["x"])
+    assert len(train["x"]) <= 41
+
+
+def test_labels_are_told_apart_and_rare_ones_join():
+    labels = [str(n // 2) for n in range(80)]
+    entries = figures.legend(REPORT.model_copy(update={"picture_labels": labels}))
+    assert len(entries) == figures.MOST_LABELS
+    assert len({(entry["colour"], entry["symbol"]) for entry in entries}) == len(entries)
+    assert sum(entry["count"] for entry in entries) == 80
+
+
+def test_the_recommended_row_and_a_baseline_are_pictured_first():
+    last = [row for row in REPORT.rows if row.key != "pca"] + [REPORT.row("pca")]
+    keys = figures.panels(REPORT.model_copy(update={"rows": last, "recommended": "mse"}))
+    assert keys[0] == "mse"
+    assert "pca" in keys
+    assert len(keys) == figures.PANELS
+
+
+# ---- the table
+
+
+def test_the_deciding_yardstick_is_first_and_the_best_is_marked():
+    first, *others = table.columns(REPORT)
+    assert (first.yardstick.name, first.deciding) == (REPORT.goal.yardstick, True)
+    assert not any(column.deciding for column in others)
+    for column in [first, *others]:
+        means = {key: cell.value for key, cell in column.cells.items()}
+        better = {True: max, False: min}.get(column.yardstick.higher_is_better)
+        expected = {key for key, mean in means.items() if mean == better(means.values())} if better else set()
+        assert {key for key, cell in column.cells.items() if cell.best} == expected
+
+
+def test_one_exploded_row_does_not_blur_the_others():
+    measured = [Measurement(mean=m, sd=None, values=[m]) for m in (0.1234, 0.1239, 3e12)]
+    rows = [Row(key=str(n), title="t", role="candidate", model="m", verdict="worse", measurements={"mse": m}, trials=[],
+                repeats=[0]) for n, m in enumerate(measured)]  # fmt: skip
+    cells = table.columns(REPORT.model_copy(update={"rows": rows}))[1].cells
+    assert [cell.text for cell in cells.values()] == ["0.1234", "0.1239", "3.00e+12"]
+
+
+@given(st.floats(-1e15, 1e15), st.integers(0, 6))
+def test_a_number_reads_back_as_it_was(value: float, places: int):
+    read = float(table.number(value, places))
+    assert read == pytest.approx(value, abs=0.5 * 10.0**-places + 1e-12, rel=6e-3)
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(json.dumps(schema(), indent=1, sort_keys=True) + "\n", encoding="utf-8")

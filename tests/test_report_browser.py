@@ -1,0 +1,239 @@
+"""The page in a real browser, opened from a file: drawn, silent, and asking nothing of the network."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from losslens.report import html
+from losslens.report.document import Document
+from tests.report_fixture import document
+
+REPORT = document()
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless-shell")
+REQUIRED = os.environ.get("LOSSLENS_REQUIRE_BROWSER") == "1"
+QUIET = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+    "--virtual-time-budget=8000", "--enable-logging=stderr", "--v=0",
+)  # fmt: skip
+# What the page itself tells after it has been drawn, written into it where the dumped document shows it.
+PROBE = """
+<script>
+addEventListener("load", () => setInterval(() => {
+  const count = (what) => document.querySelectorAll(what).length;
+  const seen = (what) => { const box = document.querySelector(what).getBoundingClientRect(); return box.width * box.height; };
+  document.documentElement.dataset.probe = JSON.stringify({
+    drawn: document.documentElement.dataset.drawn === "yes", plots: count(".js-plotly-plot .main-svg"),
+    points: count(".js-plotly-plot .scatterlayer .point"), lines: count("#plot-curves .scatterlayer .js-line"),
+    bars: count("#plot-example .barlayer .point"), intervals: count("#plot-intervals .xerror"),
+    panels: [...document.querySelectorAll(".panel")].map((panel) => panel.querySelectorAll(".point").length),
+    sentence: seen("h1"), width: document.documentElement.scrollWidth, warned: !document.getElementById("undrawn").hidden,
+    requests: performance.getEntriesByType("resource").map((entry) => entry.name),
+  });
+}, 500));
+</script>
+"""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What happened while a page was open."""
+
+    console: list[str]
+    requests: list[str]
+    dom: str
+    probe: dict[str, object]
+
+    def check(self) -> None:
+        """Refuse a page that wrote to the console, asked the network, or was not drawn."""
+        assert self.console == [], self.console
+        assert self.requests == [], self.requests
+        assert self.probe["drawn"]
+        assert not self.probe["warned"]
+
+
+def browser() -> str:
+    """The path of a browser; skips the test where there is none, fails it where one is required."""
+    named = os.environ.get("LOSSLENS_BROWSER")
+    found = next(filter(None, map(shutil.which, [named] if named else BROWSERS)), None)
+    if found:
+        return found
+    why = f"no browser found: looked for {', '.join(BROWSERS)}; LOSSLENS_BROWSER can name one"
+    if REQUIRED:
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+def visit(page: str, folder: Path, *options: str, name: str = "report.html") -> Visit:
+    """Open a page from a file with nothing but a fresh profile, and report what it did."""
+    path, log = folder / name, folder / f"{name}.net.json"
+    path.write_text(page.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
+    command = [browser(), *QUIET, f"--user-data-dir={folder / 'profile'}", f"--log-net-log={log}", *options]
+    done = subprocess.run(
+        [*command, "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=180,
+        check=True,
+    )
+    probe = re.search(r'data-probe="([^"]*)"', done.stdout)
+    assert probe, f"the page was not dumped: {done.stderr[-2000:]}"
+    told = json.loads(probe[1].replace("&quot;", '"').replace("&amp;", "&"))
+    console = re.findall(r"CONSOLE[:(]\d+\)?\] (.*)", done.stderr)
+    return Visit(console, [*network(log), *told["requests"]], done.stdout, told)
+
+
+def network(log: Path) -> list[str]:
+    """Every address that the page asked for over the network; the browser's own errands have no origin."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError:  # a browser that ends before its log does leaves it open
+        record = json.loads(text.rstrip().rstrip(",") + "]}")
+    kind = record["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    jobs = [event["params"] for event in record["events"] if event["type"] == kind and "params" in event]
+    return [job["url"] for job in jobs if job.get("initiator") != "not an origin" and "url" in job]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return html.render(REPORT)
+
+
+@pytest.fixture(scope="module")
+def opened(page: str, tmp_path_factory: pytest.TempPathFactory) -> Visit:
+    return visit(page, tmp_path_factory.mktemp("browser"), "--window-size=1200,900")
+
+
+def test_silent_and_offline(opened: Visit):
+    opened.check()
+
+
+def test_every_picture_is_drawn(opened: Visit):
+    probe = opened.probe
+    assert probe["intervals"] == 13
+    assert probe["lines"] == 5 * 3 * 2
+    assert probe["bars"] == 60
+    assert probe["panels"] == [400] * 6
+    assert probe["points"] > 6 * 400
+    assert probe["plots"] >= 10
+
+
+def test_the_sentence_is_in_sight(opened: Visit):
+    assert REPORT.sentence in opened.dom
+    assert opened.probe["sentence"] > 10_000
+
+
+def test_a_phone_scrolls_only_downwards(page: str, tmp_path: Path):
+    seen = visit(page, tmp_path, "--window-size=500,900")
+    seen.check()
+    assert seen.probe["width"] <= 500
+
+
+def test_uncompressed_page(tmp_path: Path):
+    visit(html.render(REPORT, plain_js=True), tmp_path).check()
+
+
+def test_controls_work(page: str, tmp_path: Path):
+    """Every control once, on a dark page: each dropdown, hiding a label, sorting."""
+    act = """
+    <script>
+    addEventListener("load", async () => {
+      while (document.documentElement.dataset.drawn !== "yes") await new Promise((go) => setTimeout(go, 50));
+      for (const select of document.querySelectorAll("select")) { select.selectedIndex = select.options.length - 1; select.onchange(); }
+      document.querySelector(".legend button").click();
+      const heads = [...document.querySelectorAll("#table thead button")];
+      heads.find((head) => head.textContent.startsWith("MSE")).click();
+      await new Promise((go) => setTimeout(go, 300));
+      const row = document.querySelector("#table tbody tr th").firstChild.textContent;
+      document.documentElement.dataset.sorted = row;
+    });
+    </script>
+    """
+    seen = visit(page.replace("</body>", f"{act}</body>"), tmp_path, "--blink-settings=preferredColorScheme=0")
+    seen.check()
+    assert 'data-sorted="cosine plus mse · PCA path"' in seen.dom
+    assert seen.probe["bars"] == 60
+    hidden = sum(label == "alpha" for label in REPORT.picture_labels or [])
+    most_common = max(set(REPORT.picture_labels or []), key=(REPORT.picture_labels or []).count)
+    assert most_common == "alpha"
+    assert seen.probe["panels"] == [400 - hidden] * 6
+
+
+@pytest.mark.parametrize("report", [
+    REPORT.model_copy(update={"rows": [], "recommended": None, "examples": [], "pictures": [], "picture_labels": None}),
+    REPORT.model_copy(update={"picture_labels": None, "examples": [], "rows": [r.model_copy(update={"difference": None}) for r in REPORT.rows]}),
+], ids=["nothing run", "no labels, nothing compared"])  # fmt: skip
+def test_parts_may_be_missing(report: Document, tmp_path: Path):
+    visit(html.render(report), tmp_path).check()
+
+
+def test_a_browser_that_cannot_unpack_says_so(page: str, tmp_path: Path):
+    old = page.replace("<head>", "<head><script>delete window.DecompressionStream</script>", 1)
+    seen = visit(old, tmp_path)
+    assert seen.probe["warned"]
+    assert "cannot unpack compressed data" in seen.dom
+    assert seen.console == []
+
+
+# ---- the checks above reject pages that they must reject
+
+CSP = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
+
+
+def error(page: str) -> str:
+    return page.replace(
+        "</body>",
+        "<script>console.error('planted'); setTimeout(() => { throw new Error('thrown'); }, 500);</script></body>",
+    )
+
+
+def request(page: str) -> str:
+    late = "<script>setTimeout(() => fetch('http://planted.invalid/data').catch(() => 0), 500)</script></body>"
+    return CSP.sub("", page).replace("</body>", late)
+
+
+def undrawn(page: str) -> str:
+    return re.sub(r'(id="figures">)[^<]{20}', r"\1", page)
+
+
+@pytest.mark.parametrize("mutant", [error, request, undrawn])
+def test_a_bad_page_is_rejected(mutant: Callable[[str], str], page: str, tmp_path: Path):
+    seen = visit(mutant(page), tmp_path)
+    with pytest.raises(AssertionError):
+        seen.check()
+    if mutant is request:
+        assert any("planted.invalid" in address for address in seen.requests)
+    elif mutant is error:
+        assert [word for line in seen.console for word in ("planted", "thrown") if word in line] == [
+            "planted",
+            "thrown",
+        ]
+
+
+def test_the_page_forbids_requests_itself(page: str, tmp_path: Path):
+    """Even a planted image is not fetched: the page's own policy stops it, and says so on the console."""
+    planted = page.replace("</body>", '<img src="http://planted.invalid/pixel.png" alt=""></body>')
+    seen = visit(planted, tmp_path)
+    assert not any("planted.invalid" in address for address in network(tmp_path / "report.html.net.json"))
+    assert any("Content Security Policy" in line for line in seen.console)
+
+
+def test_no_browser_fails_only_where_one_is_required(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LOSSLENS_BROWSER", "no-such-browser")
+    monkeypatch.setitem(globals(), "REQUIRED", False)
+    with pytest.raises(pytest.skip.Exception, match="no browser found"):
+        browser()
+    monkeypatch.setitem(globals(), "REQUIRED", True)
+    with pytest.raises(pytest.fail.Exception, match="no browser found"):
+        browser()
