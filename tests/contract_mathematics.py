@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from tests.samples import Sample, defaults, draw, every_setting, oracle_gradient, oracle_values
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from losslens.losses import LossEntry
-from tests.samples import Sample, defaults, draw, every_setting, oracle_gradient, oracle_values
 
 LARGEST, SMALLEST = 3.4e38, 1.2e-38  # of the normal numbers of float32
 
@@ -76,7 +76,9 @@ def smoothness_is_as_declared(entry: LossEntry, loss: Any) -> None:
 
 def _two_derivatives(loss: Any, error: Tensor, settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
     error = error.clone().requires_grad_()
-    (first,) = torch.autograd.grad(loss(error, torch.zeros_like(error), reduction="sum", **settings), error, create_graph=True)
+    (first,) = torch.autograd.grad(
+        loss(error, torch.zeros_like(error), reduction="sum", **settings), error, create_graph=True
+    )
     if not first.requires_grad:
         return first, torch.zeros_like(first)
     (second,) = torch.autograd.grad(first.sum(), error)
@@ -142,7 +144,9 @@ def _extreme_reals(entry: LossEntry) -> dict[str, tuple[Tensor, Tensor]]:
     scales = (1e-30, 1e-15, 1.0, 1e15, 1e30)
     pairs = {f"scale {s:g}": (s * sample.output, s * sample.target) for s in scales}
     if entry.family.gives == "sample":
-        pairs |= {f"scales {a:g}, {b:g}": (a * sample.output, b * sample.target) for a in scales[::2] for b in scales[::2]}
+        pairs |= {
+            f"scales {a:g}, {b:g}": (a * sample.output, b * sample.target) for a in scales[::2] for b in scales[::2]
+        }
     return pairs | {f"equal inputs of scale {s:g}": (s * sample.target, s * sample.target) for s in scales[::2]}
 
 
@@ -201,5 +205,3 @@ def close_where_held(found: np.ndarray, expected: np.ndarray, what: str, *, atol
     wrong = np.where(held, ~within, ~(np.abs(found) > 0.99 * LARGEST))
     pairs = list(zip(found[wrong], expected[wrong], strict=True))
     assert not wrong.any(), f"{what}: found, expected {pairs[:3]}"
-
-

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.optimize import brentq
+from tests.samples import defaults
 from torch import Tensor
 
 from losslens.losses import LossEntry
 from losslens.vocabulary.quantities import Domain
-from tests.samples import defaults
 
 CASES = [(-1.3, 0.5), (0.4, 1.0), (2.0, 3.0)]  # an output (or the logarithm of a rate) and a parameter
 
@@ -30,7 +30,12 @@ def truth_minimises_the_expected_loss(entry: LossEntry, loss: Any) -> None:
     for output, parameter in _cases(entry):
         own = _nats(entry, loss, points, output, parameter)
         mass = weights * torch.exp(-own)
-        for other in ((output * 1.05, parameter), (output * 0.95, parameter), (output, parameter * 1.1), (output, parameter * 0.9)):
+        for other in (
+            (output * 1.05, parameter),
+            (output * 0.95, parameter),
+            (output, parameter * 1.1),
+            (output, parameter * 0.9),
+        ):
             if other[1] != parameter and not entry.parameters:
                 continue
             gain = float((mass * (_nats(entry, loss, points, *other) - own)).sum())
@@ -131,7 +136,9 @@ def _between_direction_and_mean(entry: LossEntry, loss: Any) -> None:
     """The share of magnitude decides: at its low end the direction, at its high end the mean."""
     (name, option), rows = next(iter(entry.options.items())), profiles()
     direction, mean = _unit(_unit(rows).mean(0)), rows.mean(0)
-    low, middle, high = (_best_row(loss, rows, {name: v}) for v in (option.range.low, option.default, option.range.high))
+    low, middle, high = (
+        _best_row(loss, rows, {name: v}) for v in (option.range.low, option.default, option.range.high)
+    )
     angles = [float(1.0 - _unit(row) @ direction) for row in (low, middle, mean)]
     assert angles[0] < angles[1] < angles[2], f"distances from the direction (low, default, mean): {angles}"
     assert angles[0] < 0.02 * angles[2], f"at {name}={option.range.low:g} the direction is not elicited: {angles}"

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from losslens.losses import LossEntry
 from tests import contract_interface as interface
 from tests import contract_mathematics as mathematics
 from tests import contract_statistics as statistics
+
+from losslens.losses import LossEntry
 
 Contract = Callable[[LossEntry, Any], None]
 Applies = Callable[[LossEntry], bool]

@@ -26,32 +26,34 @@ CLASSES = {"alpha": 886, "beta": 525, "ductal": 386, "acinar": 258, "delta": 214
 RATES = (3e-4, 1e-3, 3e-3)
 
 YARDSTICKS = [
-    ("cosine", "cosine", "", True, "Mean cosine between a held-out profile and its reconstruction. A mean profile alone scores high."),
-    ("delta_cosine", "delta-cosine", "", True, "Cosine after the training mean is taken from both: what the model knows beyond the average profile."),
-    ("pearson", "Pearson per profile", "", True, "Pearson correlation over the features of a profile, averaged over profiles."),
-    ("feature_pearson", "Pearson per feature", "", True, "Pearson correlation over profiles, averaged over features that vary."),
+    ("cosine", "cosine", "", True, "Mean cosine of a held-out profile and its reconstruction."),
+    ("delta_cosine", "delta-cosine", "", True, "Cosine after the training mean is taken from both."),
+    ("pearson", "Pearson per profile", "", True, "Correlation over features, averaged over profiles."),
+    ("feature_pearson", "Pearson per feature", "", True, "Correlation over profiles, averaged over features."),
     ("mse", "MSE", "(log1p CP10k)²", False, "Mean squared error."),
     ("mae", "MAE", "log1p CP10k", False, "Mean absolute error."),
     ("r2", "R²", "", True, "Share of the held-out variance explained."),
     ("norm_ratio", "norm ratio", "", None, "Length of the reconstruction over the length of the profile; best at 1."),
-    ("mse_nonzero", "MSE, non-zeros", "(log1p CP10k)²", False, "Mean squared error over the entries that are not zero."),
+    ("mse_nonzero", "MSE, non-zeros", "(log1p CP10k)²", False, "Mean squared error over entries that are not zero."),
     ("zero_auroc", "zero AUROC", "", True, "How well the reconstruction tells zeros from non-zeros."),
-    ("nats", "held-out nats", "nats per profile", False, "Negative log-likelihood of the held-out profile; only for likelihoods."),
+    ("nats", "held-out nats", "nats per profile", False, "Negative log-likelihood; only for likelihoods."),
     ("trustworthiness", "trustworthiness", "", True, "Neighbours in the code that are neighbours in the data."),
-    ("knn", "kNN balanced accuracy", "", True, "Accuracy, averaged over labels, of a nearest-neighbour vote in the code."),
-    ("ari", "k-means ARI", "", True, "Agreement of k-means clusters of the code with the labels. Noisy; never decides."),
+    ("knn", "kNN balanced accuracy", "", True, "Accuracy of a nearest-neighbour vote in the code."),
+    ("ari", "k-means ARI", "", True, "Agreement of clusters with labels. Noisy; never decides."),
 ]  # fmt: skip
 
+BEST = "cosine_mse@pca_path"
+BY_SIZE = "softmax × library size"
 # key, title, loss, link, model, verdict, quality (delta-cosine), parameters
 ROWS = [
-    ("cosine_mse@pca_path", "cosine plus mse · PCA path", "cosine_mse", "identity", "PCA path", "recommended", 0.447, 1_190_432),
+    (BEST, "cosine plus mse · PCA path", "cosine_mse", "identity", "PCA path", "recommended", 0.447, 1_190_432),
     ("cosine@pca_path", "cosine · PCA path", "cosine", "identity", "PCA path", "tied", 0.446, 1_190_433),
     ("pca", "PCA, 32 components", "", "", "PCA", "baseline", 0.443, 66_000),
     ("mse@pca_path", "mse · PCA path", "mse", "identity", "PCA path", "tied", 0.441, 1_190_432),
     ("pearson", "pearson", "pearson", "identity", "plain", "worse", 0.418, 1_057_313),
     ("cosine", "cosine", "cosine", "identity", "plain", "worse", 0.415, 1_057_313),
-    ("negative_binomial", "negative binomial", "negative_binomial", "softmax × library size", "plain", "worse", 0.409, 2_057_312),
-    ("poisson", "Poisson", "poisson", "softmax × library size", "plain", "worse", 0.402, 1_057_312),
+    ("negative_binomial", "negative binomial", "negative_binomial", BY_SIZE, "plain", "worse", 0.409, 2_057_312),
+    ("poisson", "Poisson", "poisson", BY_SIZE, "plain", "worse", 0.402, 1_057_312),
     ("mse", "mse", "mse", "identity", "plain", "worse", 0.391, 1_057_312),
     ("huber", "Huber", "huber", "identity", "plain", "worse", 0.388, 1_057_312),
     ("mae", "mae", "mae", "softplus", "plain", "worse", 0.301, 1_057_312),
@@ -110,7 +112,7 @@ ADVICE = [
 REFUSED = [
     Refusal(candidate="bce + sigmoid", reason="Bernoulli cross-entropy needs values in [0, 1]: the largest is 9,841."),
     Refusal(candidate="continuous_bernoulli + sigmoid", reason="needs values in [0, 1]: the largest is 9,841."),
-    Refusal(candidate="cosine + softmax", reason="softmax fixes the sum of a profile, which log1p values do not share."),
+    Refusal(candidate="cosine + softmax", reason="softmax fixes the sum of a profile; log1p values differ in it."),
 ]  # fmt: skip
 SETTINGS = [
     ("network", "2,000 – 256 – 32 – 256 – 2,000, ReLU"),

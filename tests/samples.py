@@ -29,7 +29,9 @@ class Sample:
         return Sample(self.output[which], self.target[which], self.settings)
 
 
-def draw(entry: LossEntry, rows: int = 4, features: int = 5, seed: int = 0, dtype: torch.dtype = torch.float64) -> Sample:
+def draw(
+    entry: LossEntry, rows: int = 4, features: int = 5, seed: int = 0, dtype: torch.dtype = torch.float64
+) -> Sample:
     """Random data of the loss's domain, at generic points: no error is zero, no output near another's."""
     generator = torch.Generator().manual_seed(seed)
     output = draw_output(entry, (rows, features), generator).to(dtype)
@@ -73,7 +75,10 @@ def defaults(entry: LossEntry) -> dict[str, float]:
 
 def every_setting(entry: LossEntry, features: int, dtype: torch.dtype = torch.float64) -> list[dict[str, Any]]:
     """Options and parameters at their defaults, then each in turn at both ends of its range."""
-    initial = {n: torch.full((features,) if f.per == "feature" else (), f.initial, dtype=dtype) for n, f in entry.parameters.items()}
+    initial = {
+        n: torch.full((features,) if f.per == "feature" else (), f.initial, dtype=dtype)
+        for n, f in entry.parameters.items()
+    }
     base = defaults(entry) | initial
     ends = [base]
     for name, fact in (entry.options | entry.parameters).items():

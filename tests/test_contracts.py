@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
-from losslens.losses import LOSSES
 from tests.contracts import CONTRACTS
 from tests.mutants import MUTANTS
+
+from losslens.losses import LOSSES
 
 PAIRS = [(entry, contract) for entry in LOSSES.values() for contract, applies in CONTRACTS.items() if applies(entry)]
 

@@ -117,6 +117,8 @@ def test_table_as_r_writes_it(tmp_path):
     (tmp_path / "r.tsv").write_text("g1\tg2\ns1\t1\t2\ns2\t3\t5\n")
     profiles = read(tmp_path / "r.tsv")
     assert (profiles.samples, profiles.features) == (("s1", "s2"), ("g1", "g2"))
+    (tmp_path / "r.tsv").write_text("g1\tg2\n1\t1\t2\n2\t3\t5\n")  # rows numbered from 1
+    assert read(tmp_path / "r.tsv").samples == ("1", "2")
 
 
 def test_table_without_header_and_with_wavelengths(tmp_path):

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.report_fixture import document
 from rich.console import Console
+from tests.report_fixture import document
 
 from losslens.report import figures, html, table, text
 from losslens.report.document import Curve, Difference, Document, Example, Measurement, Refusal, Row, schema
@@ -248,7 +248,8 @@ def test_a_page_too_large_is_thinned_and_says_so(page: str):
 
 
 @pytest.mark.parametrize("change", [
-    {"pictures": [], "picture_labels": None}, {"picture_labels": None}, {"examples": []}, {"refused": [], "not_run": []},
+    {"pictures": [], "picture_labels": None}, {"picture_labels": None}, {"examples": []},
+    {"refused": [], "not_run": []},
     {"recommended": None}, {"advice": [], "code": ""},
     {"rows": [row.model_copy(update={"difference": None, "curves": []}) for row in REPORT.rows]},
     {"rows": REPORT.rows[-1:], "recommended": None, "examples": [], "pictures": []},
@@ -277,8 +278,10 @@ def test_fragment_is_static():
 
 def test_intervals_show_each_difference_on_the_side_it_has():
     drawn = figures.intervals(REPORT)
-    placed = {y: (x, low, high) for trace in drawn["data"] for y, x, low, high in
-              zip(trace["y"], trace["x"], trace["error_x"]["arrayminus"], trace["error_x"]["array"], strict=True)}  # fmt: skip
+    placed = {}
+    for trace in drawn["data"]:
+        below, above = trace["error_x"]["arrayminus"], trace["error_x"]["array"]
+        placed |= dict(zip(trace["y"], zip(trace["x"], below, above, strict=True), strict=True))
     rows = [row for row in REPORT.rows if row.difference or row.key == REPORT.recommended]
     assert len(placed) == len(rows)
     for place, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""losslens: what should my autoencoder minimise?
+"""Find out what an autoencoder should minimise, on your own data.
 
 The losses, :func:`compare` and everything else public are found here and loaded when first used,
 so that ``import losslens`` costs nothing.
@@ -30,14 +30,11 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(_HOMES[name]), name)
     if name.startswith("_"):
         raise AttributeError(f"module 'losslens' has no attribute {name!r}")
-    from losslens.losses import LOSSES, publish
-
-    if name in LOSSES:
-        return publish(LOSSES[name])
+    losses = import_module("losslens.losses")
+    if name in losses.LOSSES:
+        return losses.publish(losses.LOSSES[name])
     raise AttributeError(f"module 'losslens' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    from losslens.losses import LOSSES
-
-    return sorted([*__all__, *LOSSES])
+    return sorted([*__all__, *import_module("losslens.losses").LOSSES])

@@ -25,7 +25,7 @@ def continuous_bernoulli(output, target):
 
 
 def _normaliser(logit):
-    if logit == 0:
+    if abs(logit) < mp.mpf("1e-60"):  # the limit: the next term is a twelfth of the logit's square
         return mp.mpf(2)
     center = 1 - 2 / (1 + mp.exp(-logit))
     if abs(logit) > 100:  # atanh of one within the working precision: its argument's definition gives the logit back

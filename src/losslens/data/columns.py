@@ -89,6 +89,14 @@ def is_text(column: Any) -> bool:
     return not (is_numeric_dtype(column.dtype) or is_bool_dtype(column.dtype))
 
 
+def is_numbered(table: Any) -> bool:
+    """Whether the rows of a DataFrame have no names: its index just counts from 0."""
+    import pandas as pd
+
+    index = table.index
+    return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
+
+
 def find_label(table: Any) -> Any | None:
     """The column of a DataFrame that obviously holds labels, or None.
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from losslens.data.columns import Request, listed, numbered
+from losslens.data.columns import Request, is_numbered, listed, numbered
 from losslens.data.files import damaged, stem
 from losslens.data.profiles import Profiles
 from losslens.data.tables import read_table
@@ -89,9 +89,7 @@ def _parse(path: Path, header: Header) -> tuple[Any, tuple[str, ...]]:
 
 def _with_index_as_column(table: Any) -> Any:
     """Where rows have one cell more than the header, as R writes them, the first holds the names of the rows."""
-    import pandas as pd
-
-    return table if isinstance(table.index, pd.RangeIndex) else table.reset_index(names="")
+    return table if is_numbered(table) else table.reset_index(names="")
 
 
 def _header_remarks(header: Header, path: Path) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from losslens.data.columns import (
     as_labels,
     column_named,
     find_label,
+    is_numbered,
     is_text,
     listed,
     normalised,
@@ -100,7 +101,8 @@ def _take_names(table: Any, request: Request, remarks: list[str]) -> tuple[Any, 
     if request.transpose:
         remarks.append("The table was transposed.")
         table = _distinct(_turned(table), remarks)
-    return table, _index_names(table)
+    unnamed = column is None and not request.transpose and is_numbered(table)
+    return table, numbered("sample ", len(table)) if unnamed else tuple(str(name) for name in table.index)
 
 
 def _turned(table: Any) -> Any:
@@ -117,24 +119,15 @@ def _retyped(column: Any) -> Any:
     return column if (numbers.isna() & column.notna()).any() else numbers
 
 
-def _index_names(table: Any) -> tuple[str, ...]:
-    import pandas as pd
-
-    plain = isinstance(table.index, pd.RangeIndex)
-    return numbered("sample ", len(table)) if plain else tuple(str(name) for name in table.index)
-
-
 def _is_unnamed(column: Any) -> bool:
     return str(column) == "" or str(column).startswith("Unnamed: ")
 
 
 def _id_column(table: Any, request: Request) -> str | None:
     """The column of sample names: as requested, or the first one if that is obvious."""
-    import pandas as pd
-
     if request.id_column is not None:
         return cast(str, column_named("id", request.id_column, table.columns))
-    if not table.shape[1] or not isinstance(table.index, pd.RangeIndex):
+    if not table.shape[1] or not is_numbered(table):
         return None
     first = table.columns[0]
     if first in (request.label, request.group) or table[first].isna().any() or not table[first].is_unique:

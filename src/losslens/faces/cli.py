@@ -141,9 +141,7 @@ def inspect(
     from losslens.faces.inspect import inspect as run
     from losslens.report import text
 
-    found = run(
-        data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer, kind=kind
-    )
+    found = run(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer, kind=kind)
     if json:
         _print_json(found.as_json())
         return
@@ -175,8 +173,12 @@ def transform(
 def reconstruct(
     model: Annotated[Path, typer.Argument(help="Output folder of a comparison, or the folder 'model' in it.")],
     data: Data,
-    output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .csv, .npz or .h5ad.")] = Path("reconstruction.csv"),
-    space: Annotated[str, typer.Option(help="data: in the units of DATA; working: before undoing the preprocessing.")] = "data",
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .csv, .npz or .h5ad.")] = Path(
+        "reconstruction.csv"
+    ),
+    space: Annotated[
+        str, typer.Option(help="data: in the units of DATA; working: before undoing the preprocessing.")
+    ] = "data",
     label: Label = None,
     id_column: IdColumn = None,
     transpose: Transpose = False,
@@ -222,7 +224,9 @@ def main() -> None:
         sys.exit(2)
 
 
-def _opened(model: Path, data: str, label: str | None, id_column: str | None, transpose: bool, layer: str | None) -> Any:
+def _opened(
+    model: Path, data: str, label: str | None, id_column: str | None, transpose: bool, layer: str | None
+) -> Any:
     from losslens.faces.models import load
 
     trained = load(model)

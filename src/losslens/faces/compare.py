@@ -202,11 +202,19 @@ def output_folder(out: str | Path | None, name: str) -> Path:
     folder = Path(out) if out else Path("losslens-runs") / f"{name}-{stamp}"
     holds_other = folder.is_dir() and any(folder.iterdir()) and not (folder / "trials").is_dir()
     if holds_other or (folder.exists() and not folder.is_dir()):
-        raise BadInput(expected="a new folder, or one that an earlier comparison wrote", found=str(folder), remedy="Choose another --out.")
+        raise BadInput(
+            expected="a new folder, or one that an earlier comparison wrote",
+            found=str(folder),
+            remedy="Choose another --out.",
+        )
     try:
         (folder / "trials").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(expected="a folder that can be written", found=f"{folder} ({error.strerror})", remedy="Choose another --out.") from error
+        raise BadInput(
+            expected="a folder that can be written",
+            found=f"{folder} ({error.strerror})",
+            remedy="Choose another --out.",
+        ) from error
     if not os.access(folder, os.W_OK):
         raise BadInput(expected="a folder that can be written", found=str(folder), remedy="Choose another --out.")
     return folder.resolve()

@@ -52,7 +52,7 @@ def _goals() -> Iterable[dict[str, Any]]:
 
 
 def _kinds() -> Iterable[dict[str, Any]]:
-    from losslens.data.gate import KINDS
+    from losslens.data.kinds import KINDS
 
     for entry in KINDS.values():
         yield {"name": entry.name, "aliases": list(entry.aliases), "goal": entry.goal, "summary": entry.summary}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from losslens.data.gate import KINDS
+from losslens.data.kinds import KINDS
 from losslens.data.profiles import Profiles
 from losslens.data.readers import read
 from losslens.data.transforms import Transform, library
@@ -38,7 +38,10 @@ class Model:
         return self.pass_over(self.matched(data, **reading))[0]
 
     def reconstruct(self, data: Any, *, space: str = "data", **reading: Any) -> Any:
-        """Reconstructions, (samples, features): in the units of the data, or with ``space="working"`` before undoing the preprocessing."""
+        """Reconstructions, (samples, features), in the units of the data.
+
+        With ``space="working"`` the preprocessing is not undone.
+        """
         if space not in ("data", "working"):
             raise unknown("space", space, ["data", "working"])
         profiles = self.matched(data, **reading)

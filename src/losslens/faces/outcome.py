@@ -12,11 +12,12 @@ from typing import Any
 from losslens.data.gate import Observation
 from losslens.data.profiles import Profiles
 from losslens.data.transforms import TRANSFORMS
+from losslens.faces.method import settings
 from losslens.losses import LOSSES
 from losslens.models.files import SavedModel, save
-from losslens.report import html, text
+from losslens.report import html
 from losslens.report.build import Held, Story, dataset, document
-from losslens.report.document import Dataset, Document, Goal, Refusal, Setting
+from losslens.report.document import Dataset, Document, Goal, Refusal
 from losslens.report.rows import title
 from losslens.run.plan import Plan, simplicity
 from losslens.run.prepared import DataFolder, Prepared
@@ -87,9 +88,7 @@ class Comparison:
         return self.sentence
 
 
-def finish(
-    run: Run, outcome: Outcome, folder: Path, store: Store, data: DataFolder, clock: Clock
-) -> Comparison:
+def finish(run: Run, outcome: Outcome, folder: Path, store: Store, data: DataFolder, clock: Clock) -> Comparison:
     """Judge, write results.json and report.html, save the recommended model."""
     first = run.plan.trials[0]
     prepared = data.prepare(first.split, first.transform)
@@ -126,7 +125,7 @@ def _story(run: Run, prepared: Prepared, outcome: Outcome, clock: Clock) -> Stor
         test_share=len(prepared.split.test) / len(prepared.split.train),
         refused=run.refused,
         not_run=_not_run(run, outcome),
-        settings=_settings(run, prepared),
+        settings=settings(run.plan, run.training, prepared),
         seconds=clock.elapsed,
         templates={entry.name: entry.torch_line for entry in LOSSES.values()},
     )
@@ -154,25 +153,6 @@ def _not_run(run: Run, outcome: Outcome) -> list[str]:
     return lines
 
 
-def _settings(run: Run, prepared: Prepared) -> list[Setting]:
-    network = next(spec.model for spec in run.plan.trials if spec.model.is_trained)
-    widths = [prepared.features, *network.hidden, network.code, *network.hidden[::-1], prepared.features]
-    sizes = {name: len(getattr(prepared.split, name)) for name in ("train", "valid", "test")}
-    t = run.training
-    return [
-        Setting(name="Splits", value=f"{run.plan.trials[-1].split.repeat + 1} random splits, {prepared.split.how}; "
-                f"{sizes['train']} training, {sizes['valid']} validation, {sizes['test']} test samples"),
-        Setting(name="Network", value=f"{'-'.join(map(str, widths))}, {network.activation}, the same initial weights for every candidate of a repeat"),
-        Setting(name="Training", value=f"Adam, batches of {t.batch}, the same order for every candidate of a repeat; at most {t.epochs} epochs, stopped after {t.patience} without improvement of the candidate's own loss on the validation part, best weights kept"),
-        Setting(name="Learning rate", value=f"chosen for each candidate and repeat on the validation part from {', '.join(f'{lr:g}' for lr in t.learning_rates)}: each is trained for {t.trial_epochs} epochs, the best goes on"),
-        Setting(name="Scale-blind losses", value="cosine and pearson learn magnitudes in a small head on the code, whose gradient stops at the code"),
-        Setting(name="Count losses", value="predict the expectation of the logarithm under their distribution, not the logarithm of their mean"),
-        Setting(name="Intervals", value="paired by split, corrected resampled t (Nadeau and Bengio 2003), 95 %; Holm's correction over candidates"),
-        Setting(name="Precision", value=f"{t.precision} matrix products on {t.device}, one thread per training"),
-        Setting(name="Seed", value=str(run.plan.trials[0].seed)),
-    ]  # fmt: skip
-
-
 def _save_model(judged: Document, run: Run, outcome: Outcome, folder: Path, store: Store, data: DataFolder) -> None:
     """The recommended candidate of the first finished repeat; its trial is run again if its weights were cleared."""
     if judged.recommended is None:
@@ -181,7 +161,13 @@ def _save_model(judged: Document, run: Run, outcome: Outcome, folder: Path, stor
     weights = store.weights(spec) or _weights_again(spec, store, data)
     transform = data.prepare(spec.split, spec.transform).transform
     arrays = {**weights, **{f"transform.{name}": value for name, value in transform.arrays().items()}}
-    about = {"trial": spec.id, "row": judged.recommended, "data": run.profiles.name, "sentence": judged.sentence, "losslens": judged.losslens}
+    about = {
+        "trial": spec.id,
+        "row": judged.recommended,
+        "data": run.profiles.name,
+        "sentence": judged.sentence,
+        "losslens": judged.losslens,
+    }
     save(
         SavedModel(
             spec.model, spec.objective, run.seen.kind.name, spec.transform.name, run.profiles.features, arrays, about

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 Advance = Callable[[], None]
-
-
-class Progress(Protocol):
-    """Announces the phases of long work."""
-
-    def phase(self, name: str, total: int) -> contextmanager[Advance]: ...  # type: ignore[type-arg,valid-type]
 
 
 class Quiet:

@@ -35,7 +35,9 @@ class Criterion(nn.Module):
 
     def _start(self, fact: Parameter, features: int | None) -> Tensor:
         if fact.per == "feature" and features is None:
-            raise BadInput(expected=f"the number of features for {self.entry.name}", found="none", remedy="Pass features=.")
+            raise BadInput(
+                expected=f"the number of features for {self.entry.name}", found="none", remedy="Pass features=."
+            )
         return torch.tensor(fact.initial).log().expand(features if fact.per == "feature" else ()).clone()  # type: ignore[arg-type]
 
     def settings(self) -> dict[str, Any]:
@@ -72,7 +74,14 @@ class Criterion(nn.Module):
 
     def __reduce__(self) -> tuple[Any, ...]:
         sizes = [log.numel() for log in self.logs.values() if log.dim()]
-        return _rebuild, (self.entry.name, sizes[0] if sizes else None, self.options), self.state_dict(), None, None, _restore
+        return (
+            _rebuild,
+            (self.entry.name, sizes[0] if sizes else None, self.options),
+            self.state_dict(),
+            None,
+            None,
+            _restore,
+        )
 
 
 def _rebuild(name: str, features: int | None, options: dict[str, float]) -> Criterion:

@@ -27,6 +27,12 @@ class Batch(NamedTuple):
     library: Tensor | None = None
     scale: Tensor | None = None
 
+    def to(self, device: str) -> Batch:
+        """The same batch on a device."""
+        moved = [None if part is None else part.to(device) for part in self]
+        assert moved[0] is not None
+        return Batch(moved[0], *moved[1:])
+
 
 class MagnitudeHead(nn.Module):
     """Predicts the logarithm of a row's norm (and its mean, for losses blind to shifts) from the code.
@@ -45,14 +51,16 @@ class MagnitudeHead(nn.Module):
         mean, norm = self._moments(profiles)
         seen = (norm > 0).squeeze(1)
         error = self.net(code.detach()) - torch.cat([norm.clamp_min(1e-12).log(), mean], 1)
-        return error[seen].square().sum() / max(len(profiles), 1)
+        squared: Tensor = error[seen].square().sum()
+        return squared / max(len(profiles), 1)
 
     def apply_to(self, output: Tensor, code: Tensor) -> Tensor:
         """The output's direction, at the predicted magnitude and mean."""
         log_norm, level = self.net(code).split(1, 1)
         mean, norm = self._moments(output)
-        direction = (output - mean) / norm.clamp_min(1e-12)
-        return direction * log_norm.exp() + (level if self.centred else 0.0)
+        direction: Tensor = (output - mean) / norm.clamp_min(1e-12)
+        scaled: Tensor = direction * log_norm.exp()
+        return scaled + level if self.centred else scaled
 
     def _moments(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         mean = rows.mean(1, keepdim=True) if self.centred else rows.new_zeros(len(rows), 1)

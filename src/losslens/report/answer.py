@@ -39,7 +39,9 @@ def _choice(results: Results, contest: Contest, decision: Decision, data: Datase
     own = scores(results[pick], contest.yardstick)
     value = f"held-out {metric.title} {_number(sum(own.values()) / len(own))}{_unit(metric.unit)} over {repeats} split{'s' * (repeats != 1)}"
     if repeats < 2:
-        return f"On {data.name}, {title(decision.best)} came out first ({value}); one split cannot say how sure that is."
+        return (
+            f"On {data.name}, {title(decision.best)} came out first ({value}); one split cannot say how sure that is."
+        )
     if decision.sole_winner:
         runner = min((k for k in decision.judged if k != pick), key=lambda k: decision.judged[k].difference.mean)
         gap = decision.judged[runner]
@@ -104,15 +106,23 @@ def _advice(decision: Decision, versus: Interval | None, baseline: str | None, r
             "(--models pca_path), which starts at PCA and can only add to it; or simply use PCA."
         )
     if len(decision.tied) > 1 and repeats >= 2:
-        lines.append("Losses are called tied when these splits cannot separate them; more repeats (--repeats 10) separate smaller differences.")
+        lines.append(
+            "Losses are called tied when these splits cannot separate them; more repeats (--repeats 10) separate smaller differences."
+        )
     if repeats < 3:
-        lines.append(f"With {repeats} repeat{'s' * (repeats != 1)} the intervals are very wide or missing; use --repeats 5 or more.")
-    lines.append(f"The goal here is {goal.name}. Another goal may prefer another loss: add --goal to ask, nothing is trained again with the same --out.")
+        lines.append(
+            f"With {repeats} repeat{'s' * (repeats != 1)} the intervals are very wide or missing; use --repeats 5 or more."
+        )
+    lines.append(
+        f"The goal here is {goal.name}. Another goal may prefer another loss: add --goal to ask, nothing is trained again with the same --out."
+    )
     return lines
 
 
 def _without_decision() -> list[str]:
-    return ["Every training diverged or none was run: look at the notes in the table, or allow more time with --budget."]
+    return [
+        "Every training diverged or none was run: look at the notes in the table, or allow more time with --budget."
+    ]
 
 
 def _listed(names: Sequence[str], most: int = 4) -> str:

@@ -105,7 +105,9 @@ def document(results: Results, data: Dataset, profiles: Profiles, held: Held, st
         not_run=story.not_run,
         examples=_examples(saved, profiles, held),
         pictures=_pictures(saved),
-        picture_labels=None if profiles.labels is None else [str(v) for v in profiles.labels[held.index[: held.pictured]]],
+        picture_labels=None
+        if profiles.labels is None
+        else [str(v) for v in profiles.labels[held.index[: held.pictured]]],
         settings=story.settings,
         versions=versions(),
         seconds=story.seconds,

@@ -64,7 +64,9 @@ def rows(results: Results, contest: Contest, decision: Decision | None) -> list[
     return sorted(made, key=rank)
 
 
-def _row(key: str, own: Mapping[int, TrialResult], results: Results, contest: Contest, decision: Decision | None) -> Row:
+def _row(
+    key: str, own: Mapping[int, TrialResult], results: Results, contest: Contest, decision: Decision | None
+) -> Row:
     ordered = [own[repeat] for repeat in sorted(own)]
     spec = ordered[0].spec
     best = [result.best for result in ordered]
@@ -171,5 +173,10 @@ def _curve(repeat: int, fit: object) -> Curve:
 
     assert isinstance(fit, Fit)
     return Curve(
-        repeat=repeat, lr=fit.lr, train=list(fit.train), valid=list(fit.valid), best_epoch=fit.best_epoch, chosen=fit.chosen
+        repeat=repeat,
+        lr=fit.lr,
+        train=list(fit.train),
+        valid=list(fit.valid),
+        best_epoch=fit.best_epoch,
+        chosen=fit.chosen,
     )

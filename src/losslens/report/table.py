@@ -1,4 +1,4 @@
-"""The table of a report as plain text cells, and how its numbers are written: one form for page, terminal and notebook."""
+"""The table of a report as plain text cells, and how its numbers are written, for page, terminal and notebook."""
 
 from __future__ import annotations
 

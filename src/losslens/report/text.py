@@ -51,12 +51,10 @@ def render_gate(
     size = f"{dataset.samples:,} samples × {dataset.features:,} features"
     parts = [
         _heading(f"{dataset.name}: {size}, {dataset.kind}"),
-        _pairs([("why", dataset.reason), *_classes(dataset), *((f.name, _noted(f.value, f.note)) for f in dataset.facts),
-                *(("read", remark) for remark in dataset.remarks), ("preprocessing", dataset.transform),
-                ("judged in", dataset.space), *_goal(goal)]),
+        _pairs(_seen(dataset, goal)),
         *_list("What fits", [", ".join(candidates)] if candidates else []),
         *_refused(refused, shown=len(refused)),
-    ]  # fmt: skip
+    ]
     _show(console or _console(), parts)
 
 
@@ -167,6 +165,18 @@ def _short(count: int) -> str:
     if count < 10_000:
         return f"{count:,}"
     return f"{count / 1e6:.2f}M" if count >= 1_000_000 else f"{count / 1e3:.0f}k"
+
+
+def _seen(dataset: Dataset, goal: Goal | None) -> list[tuple[str, str]]:
+    return [
+        ("why", dataset.reason),
+        *_classes(dataset),
+        *((fact.name, _noted(fact.value, fact.note)) for fact in dataset.facts),
+        *(("read", remark) for remark in dataset.remarks),
+        ("preprocessing", dataset.transform),
+        ("judged in", dataset.space),
+        *_goal(goal),
+    ]
 
 
 def _classes(dataset: Dataset) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from losslens.measure.evidence import Measure
 from losslens.models.objective import Batch
 from losslens.run.prepared import Prepared
 
@@ -17,7 +18,7 @@ class Nats(NamedTuple):
     """Negative log-likelihood of each held-out profile, and whether it is of a mass or of a density."""
 
     values: Any
-    measure: str
+    measure: Measure
 
 
 def principal_axes(prepared: Prepared, code: int, seed: int) -> Tensor:

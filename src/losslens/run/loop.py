@@ -22,7 +22,14 @@ class Training:
     """One network under one learning rate; can be continued epoch by epoch and keeps its best weights."""
 
     def __init__(
-        self, model: Autoencoder, objective: Objective, lr: float, spec: TrainingSpec, rows: Rows, valid: Tensor, seed: int
+        self,
+        model: Autoencoder,
+        objective: Objective,
+        lr: float,
+        spec: TrainingSpec,
+        rows: Rows,
+        valid: Tensor,
+        seed: int,
     ) -> None:
         self.model, self.objective, self.lr, self.spec = model, objective, lr, spec
         self.rows, self.valid = rows, valid
@@ -72,7 +79,7 @@ class Training:
     def validate(self) -> float:
         """The loss under comparison on the validation part."""
         total = 0.0
-        for index in self.valid.split(_CHUNK):
+        for index in torch.split(self.valid, _CHUNK):
             batch = self.rows(index)
             total += float(self.objective.own_loss(self.model(batch.profiles), batch)) * len(index)
         return total / len(self.valid)
@@ -102,7 +109,12 @@ def batches(train: Tensor, size: int, generator: torch.Generator) -> Iterator[Te
 
 
 def train_best(
-    make: Callable[[], tuple[Autoencoder, Objective]], spec: TrainingSpec, rows: Rows, train: Tensor, valid: Tensor, seed: int
+    make: Callable[[], tuple[Autoencoder, Objective]],
+    spec: TrainingSpec,
+    rows: Rows,
+    train: Tensor,
+    valid: Tensor,
+    seed: int,
 ) -> tuple[Training, list[Fit]]:
     """Try every learning rate of the grid for some epochs, then carry on with the best on validation."""
     trainings = [Training(*make(), lr, spec, rows, valid, seed) for lr in spec.learning_rates]

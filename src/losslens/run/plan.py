@@ -72,7 +72,11 @@ def plan(
     candidates = [*_in_models(chosen, models, bool(losses))]
     if not candidates:
         reasons = "; ".join(f"{r.candidate}: {r.reason}" for r in refused if r.candidate.split("+")[0] in losses)
-        raise BadInput(expected="at least one loss that fits the data", found=reasons or "none", remedy="Leave --loss out to get those that fit.")
+        raise BadInput(
+            expected="at least one loss that fits the data",
+            found=reasons or "none",
+            remedy="Leave --loss out to get those that fit.",
+        )
     shared = {"data": content_hash, "transform": transform_of(seen), "seed": seed}
     trials = []
     for repeat in range(repeats):
@@ -83,7 +87,9 @@ def plan(
         for each in candidates:
             network = model.model_copy(update={"kind": each.model})
             trials.append(TrialSpec(split=split, model=network, objective=each.objective, training=training, **shared))
-    left_out = [_pair(loss, link) for loss, link in fitting if not any((c.loss, c.link) == (loss, link) for c in candidates)]
+    left_out = [
+        _pair(loss, link) for loss, link in fitting if not any((c.loss, c.link) == (loss, link) for c in candidates)
+    ]
     return Plan(tuple(candidates), tuple(refused), tuple(left_out), tuple(trials))
 
 
@@ -182,7 +188,11 @@ def _in_models(chosen: Sequence[Candidate], models: Sequence[str], asked: bool) 
     if not models:
         yield from chosen
         if not asked:
-            yield from (Candidate(c.loss, c.link, "pca_path") for c in chosen if c.loss in _PCA_PATH_LOSSES and c.link == "linear")
+            yield from (
+                Candidate(c.loss, c.link, "pca_path")
+                for c in chosen
+                if c.loss in _PCA_PATH_LOSSES and c.link == "linear"
+            )
 
 
 def _pair(loss: str, link: str) -> str:

@@ -13,7 +13,7 @@ _WORTH = 1.5
 
 def probe() -> Precision:
     """``bf16`` if the processor has units for it and they win a 20 ms race clearly, else ``fp32``."""
-    if not torch.backends.mkldnn.is_available() or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return "fp32"
     before = torch.get_float32_matmul_precision()
     try:

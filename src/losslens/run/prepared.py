@@ -60,7 +60,7 @@ class Prepared:
             batch = Batch(self.profiles(index))
             if with_counts and self.counts is not None and self.library is not None and self.scale is not None:
                 batch = Batch(batch.profiles, self.counts(index), self.library[index], self.scale[index])
-            return batch if device == "cpu" else Batch(*(part if part is None else part.to(device) for part in batch))
+            return batch if device == "cpu" else batch.to(device)
 
         return rows
 

@@ -71,7 +71,12 @@ def _baseline(spec: TrialSpec, data: Prepared) -> Finished:
     start(model, spec.model, mean, mean, axes)
     seconds = time.perf_counter() - began
     evidence = _evidence(
-        spec, data, model, data.batches(True, "cpu"), lambda outputs, _: outputs.output, lambda: _baseline_nats(spec, data, model)
+        spec,
+        data,
+        model,
+        data.batches(True, "cpu"),
+        lambda outputs, _: outputs.output,
+        lambda: _baseline_nats(spec, data, model),
     )
     parameters = sum(part.numel() for part in model.state_dict().values())
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
@@ -100,7 +105,12 @@ def _maker(spec: TrialSpec, data: Prepared) -> Callable[[], tuple[Autoencoder, O
 
 
 def _evidence(
-    spec: TrialSpec, data: Prepared, model: nn.Module, rows: Callable[[Tensor], Batch], read: Read, nats: Callable[[], Nats | None]
+    spec: TrialSpec,
+    data: Prepared,
+    model: nn.Module,
+    rows: Callable[[Tensor], Batch],
+    read: Read,
+    nats: Callable[[], Nats | None],
 ) -> Evidence:
     train, test = torch.from_numpy(data.split.train), torch.from_numpy(data.split.test)
     code, prediction = held_out(model, rows, read, test)
@@ -174,9 +184,7 @@ def _finish(
 
 
 def _diverged(spec: TrialSpec, fits: tuple[Fit, ...], cause: str, parameters: int, seconds: float) -> Finished:
-    result = TrialResult(
-        spec=spec, status="diverged", cause=cause, fits=fits, parameters=parameters, seconds=seconds
-    )
+    result = TrialResult(spec=spec, status="diverged", cause=cause, fits=fits, parameters=parameters, seconds=seconds)
     return Finished(result, {}, {})
 
 
@@ -185,7 +193,7 @@ def _seed(spec: TrialSpec) -> int:
 
 
 def _chunks(index: Tensor) -> tuple[Tensor, ...]:
-    return index.split(_CHUNK)
+    return torch.split(index, _CHUNK)
 
 
 @contextmanager

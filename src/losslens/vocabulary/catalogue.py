@@ -12,11 +12,16 @@ class Entry(Protocol):
     """What every catalogue entry has: a name, other names it answers to, and one line of text."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it is called."""
+
     @property
-    def aliases(self) -> tuple[str, ...]: ...
+    def aliases(self) -> tuple[str, ...]:
+        """Other names it answers to."""
+
     @property
-    def summary(self) -> str: ...
+    def summary(self) -> str:
+        """One line about it."""
 
 
 E = TypeVar("E", bound=Entry)
@@ -44,7 +49,7 @@ class Catalogue(Mapping[str, E], Generic[E]):
 
     def remove(self, name: str) -> None:
         """Take an entry out again (for entries that a session or a test added)."""
-        entry = self._entries.pop(name)
+        entry = self._entries.pop(self[name].name)
         for alias in entry.aliases:
             del self._aliases[alias]
 

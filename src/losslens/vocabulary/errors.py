@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_SHOWN = 40  # names in one message
+
 
 class LosslensError(Exception):
     """Base of every error that losslens raises on purpose; the command line shows it without a traceback."""
@@ -46,6 +48,14 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UnknownName:
     expected a loss among: huber, mse, found 'hubber'. Did you mean 'huber'?
     """
     names = list(known)
-    close = get_close_matches(name, names, n=1, cutoff=0.5)
-    remedy = f"Did you mean {close[0]!r}?" if close else ""
-    return UnknownName(expected=f"a {what} among: {', '.join(names)}", found=repr(name), remedy=remedy)
+    by_lower_case = {each.lower(): each for each in reversed(names)}
+    close = get_close_matches(str(name).lower(), by_lower_case, n=1, cutoff=0.5)
+    remedy = f"Did you mean {by_lower_case[close[0]]!r}?" if close else ""
+    article = "an" if what[:1] in "aeiou" else "a"
+    return UnknownName(expected=f"{article} {what} among: {_listed(names)}", found=repr(name), remedy=remedy)
+
+
+def _listed(names: list[str]) -> str:
+    """Names with commas, of which a message can hold only so many: a table may have thousands of columns."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

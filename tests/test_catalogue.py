@@ -1,0 +1,129 @@
+"""The catalogues: how they answer, and that every entry is complete and written once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import FrozenInstanceError, dataclass
+from pathlib import Path
+
+import pytest
+
+import losslens
+from losslens.losses import LIKELIHOOD, LOSSES, POINTWISE, PROFILE
+from losslens.vocabulary.catalogue import Catalogue
+from losslens.vocabulary.errors import UnknownName
+from losslens.vocabulary.quantities import Domain
+
+each_loss = pytest.mark.parametrize("entry", list(LOSSES.values()), ids=list(LOSSES))
+
+
+@dataclass(frozen=True)
+class Fruit:
+    name: str
+    aliases: tuple[str, ...] = ()
+    summary: str = "A fruit."
+
+
+@pytest.fixture
+def fruits():
+    catalogue = Catalogue("fruit")
+    for fruit in (Fruit("pear"), Fruit("apple", ("pippin",)), Fruit("quince")):
+        catalogue.add(fruit)
+    return catalogue
+
+
+def test_entries_come_in_the_order_they_were_added(fruits):
+    assert list(fruits) == ["pear", "apple", "quince"]
+    assert len(fruits) == 3
+
+
+def test_an_alias_finds_the_entry_but_is_not_listed(fruits):
+    assert fruits["pippin"] is fruits["apple"]
+    assert "pippin" in fruits
+    assert "pippin" not in list(fruits)
+
+
+def test_a_wrong_name_is_answered_with_the_nearest(fruits):
+    with pytest.raises(
+        UnknownName, match=r"a fruit among: pear, apple, quince, pippin, found 'peer'. Did you mean 'pear'"
+    ):
+        fruits["peer"]
+    assert fruits.get("peer") is None
+    assert "peer" not in fruits
+
+
+@pytest.mark.parametrize(
+    "taken", [Fruit("pear"), Fruit("pippin"), Fruit("plum", ("quince",)), Fruit("plum", ("pippin",))]
+)
+def test_a_name_is_given_once(fruits, taken):
+    with pytest.raises(ValueError, match="in the catalogue already"):
+        fruits.add(taken)
+    assert list(fruits) == ["pear", "apple", "quince"]
+
+
+@pytest.mark.parametrize("name", ["apple", "pippin"])
+def test_removing_takes_the_aliases_too(fruits, name):
+    fruits.remove(name)
+    assert list(fruits) == ["pear", "quince"]
+    assert "pippin" not in fruits
+    with pytest.raises(UnknownName):
+        fruits.remove(name)
+
+
+def test_losses_are_listed_by_family():
+    families = [entry.family for entry in LOSSES.values()]
+    order = [POINTWISE, PROFILE, LIKELIHOOD]
+    assert families == sorted(families, key=order.index)
+    assert list(dict.fromkeys(families)) == order
+
+
+def test_every_loss_of_the_first_set_is_there():
+    assert {"mse", "mae", "smooth_l1", "huber", "log_cosh", "l1_plus_l2"} <= set(LOSSES)
+    assert {"cosine", "pearson", "cosine_plus_mse"} <= set(LOSSES)
+    assert {"gaussian", "laplace", "bernoulli", "continuous_bernoulli", "poisson", "negative_binomial"} <= set(LOSSES)
+    assert LOSSES["bce"] is LOSSES["bernoulli"]
+
+
+@each_loss
+def test_facts_are_complete(entry):
+    assert entry.units
+    assert entry.torch_line
+    assert entry.link in (None, "logits", "softmax")
+    assert (entry.link == "softmax") == (entry.domain is Domain.COUNTS)
+    assert entry.is_likelihood == (entry.minimum is None) == (entry.units == "nats")
+    assert (entry.prediction is not None) == (entry.link == "logits")
+    assert (entry.log_laplace is not None) == (entry.domain is Domain.COUNTS)
+    numbers = {
+        **{n: o.default for n, o in entry.options.items()},
+        **{n: p.initial for n, p in entry.parameters.items()},
+    }
+    assert all(value in (entry.options | entry.parameters)[name].range for name, value in numbers.items())
+
+
+@each_loss
+def test_page_has_a_summary_a_formula_and_an_example(entry):
+    page = entry.function.__doc__
+    assert re.fullmatch(r"[A-Z][^\n]{20,115}\.", entry.summary)
+    assert ".. math::" in page
+    assert f">>> losslens.{entry.name}(" in page
+
+
+@each_loss
+def test_an_entry_cannot_be_changed(entry):
+    with pytest.raises(FrozenInstanceError):
+        entry.units = "bananas"
+
+
+@each_loss
+def test_a_loss_is_written_in_one_place_and_its_oracle_in_another(entry):
+    assert _definitions(Path(losslens.__file__).parent / "losses", entry.name) == [f"{entry.family.name}.py"]
+    assert _definitions(Path(__file__).parent / "oracles", entry.name) == [f"{entry.family.name}.py"]
+
+
+def _definitions(folder: Path, name: str) -> list[str]:
+    found = re.compile(rf"^def {name}\(", re.MULTILINE)
+    return [
+        path.relative_to(folder).as_posix()
+        for path in sorted(folder.rglob("*.py"))
+        if found.search(path.read_text("utf-8"))
+    ]

@@ -1,0 +1,242 @@
+"""Losses against PyTorch, against each other and over their whole domains."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
+from tests.contract_mathematics import gradient
+from tests.samples import Sample, defaults, draw, draw_parameters, oracle_of, oracle_values
+from torch.nn import functional
+
+import losslens
+from losslens.losses import LOSSES
+from losslens.losses.expectation import expected_log1p
+from losslens.losses.likelihood import continuous_bernoulli_mean
+from losslens.vocabulary.quantities import Domain
+
+ENTRIES = list(LOSSES.values())
+each_loss = pytest.mark.parametrize("entry", ENTRIES, ids=list(LOSSES))
+
+
+def _nats_of_gaussian(output, target, scale):
+    variance = scale.square().expand_as(output)
+    return functional.gaussian_nll_loss(output, target, variance, full=True, reduction="none")
+
+
+def _exact_poisson(output, target):
+    return functional.poisson_nll_loss(output, target, log_input=False, eps=0.0, reduction="none") + torch.lgamma(
+        target + 1
+    )
+
+
+TORCH = {
+    "mse": functional.mse_loss,
+    "mae": functional.l1_loss,
+    "smooth_l1": functional.smooth_l1_loss,
+    "huber": functional.huber_loss,
+    "bernoulli": functional.binary_cross_entropy_with_logits,
+    "gaussian": lambda output, target, scale, reduction: _nats_of_gaussian(output, target, scale),
+    "poisson": lambda output, target, reduction: _exact_poisson(output, target),
+}
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_value_and_gradient_are_pytorchs(name):
+    entry = LOSSES[name]
+    sample = draw(entry, rows=20)
+    ours, theirs = (torch.zeros_like(sample.output, requires_grad=True) for _ in range(2))
+    found = entry.function(sample.output + ours, sample.target, reduction="none", **sample.settings)
+    expected = TORCH[name](sample.output + theirs, sample.target, reduction="none", **sample.settings)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    found.sum().backward()
+    expected.sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-12, atol=1e-12)
+
+
+def test_poisson_factorial_is_exact_where_pytorch_approximates():
+    rate, count = torch.full((1, 3), 2.0, dtype=torch.float64), torch.tensor([[0.0, 1.0, 5.0]], dtype=torch.float64)
+    approximate = functional.poisson_nll_loss(rate, count, log_input=False, full=True, reduction="none")
+    apart = (losslens.poisson(rate, count, reduction="none") - approximate).abs()[0]
+    assert apart[0] < 1e-6
+    assert 1e-3 < apart[2] < 1 / 12 / 5
+
+
+@each_loss
+def test_line_of_pytorch_gives_the_same_mean(entry):
+    sample = draw(entry, rows=6)
+    rest = {"rest": 1.0 - entry.options["mix"].default} if "mix" in entry.options else {}
+    line = entry.torch_line.format(**defaults(entry), **rest)
+    parameters = {name: sample.settings[name] for name in entry.parameters}
+    criterion = eval(line, {"torch": torch, **parameters})
+    found, expected = (
+        criterion(sample.output, sample.target),
+        entry.function(sample.output, sample.target, **sample.settings),
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7)
+
+
+def _numbers(entry, low, high):
+    return st.lists(st.floats(low, high), min_size=6, max_size=6)
+
+
+def _outputs(entry):
+    if entry.family.gives == "sample":
+        return _lattice()
+    low, high = {None: (-1e6, 1e6), "logits": (-1e3, 1e3), "softmax": (1e-6, 1e5)}[entry.link]
+    return _numbers(entry, low, high)
+
+
+def _targets(entry):
+    if entry.family.gives == "sample":
+        return _lattice()
+    if entry.domain in (Domain.BINARY, Domain.COUNTS):
+        return st.lists(st.integers(0, 1 if entry.domain is Domain.BINARY else 300).map(float), min_size=6, max_size=6)
+    return _numbers(entry, *((0.0, 1.0) if entry.domain is Domain.UNIT else (-1e6, 1e6)))
+
+
+def _lattice():
+    """Rows that are constant exactly or clearly not: between the two, rounding decides what a row's shape is."""
+    sizes = st.integers(-12, 12).map(lambda power: 10.0**power)
+    rows = st.lists(st.integers(-50, 50), min_size=6, max_size=6)
+    return st.tuples(rows, sizes).map(lambda drawn: [value * drawn[1] for value in drawn[0]])
+
+
+@each_loss
+def test_value_is_finite_and_the_oracles_over_the_domain(entry):
+    @seed(0)
+    @settings(max_examples=40, deadline=None, database=None, derandomize=True)
+    @given(output=_outputs(entry), target=_targets(entry), data=st.data())
+    def check(output, target, data):
+        options = {n: data.draw(st.floats(o.range.low, o.range.high)) for n, o in entry.options.items()}
+        learned = {
+            n: torch.tensor(10.0 ** data.draw(st.floats(-2.0, 5.0)), dtype=torch.float64) for n in entry.parameters
+        }
+        tensors = (torch.tensor(numbers, dtype=torch.float64).view(2, 3) for numbers in (output, target))
+        sample = Sample(*tensors, options | learned)
+        found = entry.function(sample.output, sample.target, reduction="none", **sample.settings)
+        assert bool(found.isfinite().all())
+        np.testing.assert_allclose(found.numpy(), oracle_values(entry, sample), rtol=1e-9, atol=1e-10)
+
+    check()
+
+
+@each_loss
+def test_every_loss_has_an_oracle_of_its_own(entry):
+    assert oracle_of(entry).__name__ == entry.name
+    wanted = {"output", "target", *entry.options, *entry.parameters}
+    assert set(inspect.signature(oracle_of(entry)).parameters) == wanted
+
+
+@each_loss
+def test_the_package_gives_the_catalogues_function(entry):
+    assert getattr(losslens, entry.name) is entry.function
+    names = set(inspect.signature(entry.function).parameters)
+    assert names == {"output", "target", *entry.options, *entry.parameters, "weight", "mask", "reduction"}
+
+
+def test_smooth_l1_is_huber_over_its_width():
+    sample = draw(LOSSES["huber"])
+    for width in (0.1, 1.0, 30.0):
+        scaled = losslens.huber(sample.output, sample.target, delta=width) / width
+        torch.testing.assert_close(losslens.smooth_l1(sample.output, sample.target, beta=width), scaled)
+
+
+def test_the_mixture_holds_both_its_ends():
+    output, target = draw(LOSSES["mse"]).output, draw(LOSSES["mse"]).target
+    for mix, pure in ((0.0, losslens.mse), (1.0, losslens.mae)):
+        torch.testing.assert_close(losslens.l1_plus_l2(output, target, mix=mix), pure(output, target))
+
+
+def test_negative_binomial_becomes_poisson_without_losing_digits():
+    sample = draw(LOSSES["poisson"], rows=50)
+    poisson = losslens.poisson(sample.output, sample.target, reduction="none")
+    apart = [
+        (
+            losslens.negative_binomial(
+                sample.output, sample.target, inverse_dispersion=torch.tensor(theta), reduction="none"
+            )
+            - poisson
+        )
+        .abs()
+        .max()
+        for theta in (1e4, 1e5, 1e6)
+    ]
+    assert apart[2] < 1e-2
+    assert 8.0 < apart[0] / apart[1] < 12.0  # the difference falls as 1 / theta, down to the last
+    assert 8.0 < apart[1] / apart[2] < 12.0
+
+
+@pytest.mark.parametrize("name", ["poisson", "negative_binomial"])
+def test_a_rate_that_underflowed_recovers(name):
+    entry = LOSSES[name]
+    settings = draw_parameters(entry, 1, torch.Generator().manual_seed(0), torch.float32)
+    sample = Sample(torch.zeros(1, 1), torch.full((1, 1), 3.0), settings)
+    assert torch.isfinite(entry.function(sample.output, sample.target, **settings))
+    assert -1e32 < gradient(entry.function, sample)[0, 0] < -1e28
+
+
+def test_cosine_is_exact_for_small_angles():
+    """One minus a rounded similarity would be zero below 1e-8 and have no correct digit soon above."""
+    for angle in (1e-3, 1e-6, 1e-9):
+        output = torch.tensor([[np.cos(angle), np.sin(angle)]])
+        found = losslens.cosine(output.double(), torch.tensor([[1.0, 0.0]], dtype=torch.float64))
+        np.testing.assert_allclose(float(found), 2.0 * np.sin(angle / 2.0) ** 2, rtol=1e-9)
+
+
+def test_pearson_in_float32_sees_small_differences_on_a_large_offset():
+    sample = draw(LOSSES["pearson"], rows=8, features=200)
+    offset = 1e4
+    coarse = Sample((sample.output + offset).float(), (sample.target + offset).float(), {})
+    exact = losslens.pearson(coarse.output.double(), coarse.target.double(), reduction="none")
+    found = losslens.pearson(coarse.output, coarse.target, reduction="none").double()
+    torch.testing.assert_close(found, exact, rtol=0.0, atol=2e-6)
+
+
+@pytest.mark.parametrize("logit", [-1e4, -30.0, -0.3, -0.2, -1e-9, 0.0, 0.1999, 0.2001, 3.0, 500.0])
+def test_continuous_bernoulli_mean_is_the_derivative_of_its_normaliser(logit):
+    """Of an exponential family, the mean is the slope of the log normaliser: of the loss at target zero."""
+    entry = LOSSES["continuous_bernoulli"]
+    at = Sample(torch.full((1, 1), logit, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64), {})
+    np.testing.assert_allclose(
+        float(continuous_bernoulli_mean(at.output)), gradient(entry.function, at)[0, 0], rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("name", ["poisson", "negative_binomial"])
+def test_laplace_transform_is_the_distributions(name):
+    entry = LOSSES[name]
+    counts = torch.arange(3000.0, dtype=torch.float64).view(-1, 1)
+    rate = torch.tensor([[0.3, 2.0, 9.0]], dtype=torch.float64)
+    learned = {parameter: torch.tensor([0.5, 1.0, 40.0], dtype=torch.float64) for parameter in entry.parameters}
+    wide = counts.expand(-1, 3)
+    mass = torch.exp(-entry.function(rate.expand_as(wide), wide, reduction="none", **learned))
+    for s in (1e-3, 0.5, 4.0):
+        expected = (mass * torch.exp(-s * counts)).sum(0).log()
+        found = entry.log_laplace(rate, torch.full((1, 1), s, dtype=torch.float64), **learned)
+        torch.testing.assert_close(found[0], expected, rtol=1e-9, atol=1e-9)
+    scale = torch.full((1, 1), 0.7, dtype=torch.float64)
+    logs = expected_log1p(lambda s: entry.log_laplace(rate, s, **learned), scale, 9.0)
+    torch.testing.assert_close(logs[0], (mass * torch.log1p(0.7 * counts)).sum(0), rtol=0.0, atol=1e-6)
+
+
+def test_entry_knows_its_options_and_parameters():
+    huber, binomial = LOSSES["huber"], LOSSES["negative_binomial"]
+    assert (list(huber.options), list(huber.parameters)) == (["delta"], [])
+    assert (list(binomial.options), list(binomial.parameters)) == ([], ["inverse_dispersion"])
+    assert huber.options["delta"].default in huber.options["delta"].range
+
+
+def test_a_loss_added_by_a_session_is_called_by_name():
+    entry = replace(LOSSES["mae"], name="my_mae", aliases=())
+    LOSSES.add(entry)
+    try:
+        assert float(losslens.my_mae(torch.tensor([3.0]), torch.tensor([1.0]))) == 2.0
+    finally:
+        LOSSES.remove("my_mae")
+    assert not hasattr(losslens, "my_mae")
