@@ -27,7 +27,7 @@ RATES = (3e-4, 1e-3, 3e-3)
 
 YARDSTICKS = [
     ("cosine", "cosine", "", True, "Mean cosine of a held-out profile and its reconstruction."),
-    ("delta_cosine", "delta-cosine", "", True, "Cosine after the training mean is taken from both."),
+    ("delta_cosine", "delta-cosine", "1 (-1 to 1)", True, "Cosine after the training mean is taken from both."),
     ("pearson", "Pearson per profile", "", True, "Correlation over features, averaged over profiles."),
     ("feature_pearson", "Pearson per feature", "", True, "Correlation over profiles, averaged over features."),
     ("mse", "MSE", "(log1p CP10k)²", False, "Mean squared error."),
@@ -72,7 +72,7 @@ def document() -> Document:
     learned = [row.key for row in rows if row.measurements and row.key not in ("mean", "zeros")]
     return Document(
         losslens="0.1.0",
-        title="pancreas",
+        title="losslens: pancreas",
         sentence=SENTENCE,
         advice=ADVICE,
         code='loss = losslens.criterion("cosine_mse", weight=0.5)  # on log1p of counts per 10,000',
@@ -82,7 +82,7 @@ def document() -> Document:
             name="direction",
             yardstick="delta_cosine",
             inferred=True,
-            reason="counts of very different depth: the composition of a profile means more than its total",
+            reason="Library sizes differ, so the composition of a profile means more than its total.",
         ),
         yardsticks=[
             Yardstick(name=n, title=t, unit=u, higher_is_better=h, explanation=e) for n, t, u, h, e in YARDSTICKS
@@ -137,9 +137,9 @@ def _dataset() -> Dataset:
         Fact(name="duplicates", value="0"),
     ]
     return Dataset(
-        name="pancreas", source="bundled", samples=2551, features=2000, classes=CLASSES, kind="counts",
-        reason="every value is a non-negative integer and the largest is 9,841", facts=facts,
-        remarks=["labels read from the column 'celltype'"], transform="counts per 10,000, then log1p",
+        name="pancreas", source="bundled: pancreas", samples=2551, features=2000, classes=CLASSES, kind="counts",
+        reason="All values are whole numbers from 0 to 9,841.", facts=facts,
+        remarks=["labels read from the column 'celltype'"], transform="Counts per 10,000, then the logarithm of 1 + x.",
         space="log1p of counts per 10,000", content_hash="0f3a9c1177d2b8e4",
     )  # fmt: skip
 
@@ -199,7 +199,7 @@ def _curves(quality: float | None, rng: np.random.Generator) -> list[Curve]:
             if quality is None:
                 train[3:], valid[3:] = np.inf, np.nan
             curves.append(
-                Curve(repeat=repeat, lr=lr, train=train.tolist(), valid=valid.tolist(), chosen=lr == 1e-3,
+                Curve(repeat=repeat, lr=lr, train=train[1:].tolist(), valid=valid.tolist(), chosen=lr == 1e-3,
                       best_epoch=0 if quality is None else int(valid.argmin()))
             )  # fmt: skip
     return curves

@@ -231,12 +231,12 @@ def test_facts_name_the_consequences():
     values = random.poisson(3, (50, 12)).astype(np.float64)
     values[:, 2], values[:, 4], values[7], values[9] = 0, 3, 0, values[8]
     facts = {name: (value, note) for name, value, note in look(read(values)).facts()}
-    assert facts["kind"][0] == "raw counts"
     assert facts["all-zero columns"][0] == "1"
     assert "add nothing to any loss" in facts["all-zero columns"][1]
     assert facts["duplicate rows"][0] == "1"
     assert "flatters" in facts["duplicate rows"][1]
-    assert all(value and note for value, note in facts.values())
+    assert facts["none of"][0] == "missing values"
+    assert all(value and (note or name == "none of") for name, (value, note) in facts.items())
     assert "over-dispersion" not in {name for name, _, _ in look(read(random.standard_normal((20, 5)))).facts()}
 
 

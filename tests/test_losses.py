@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, seed, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.contract_mathematics import gradient
 from tests.samples import Sample, defaults, draw, draw_parameters, oracle_of, oracle_values
@@ -21,6 +21,7 @@ from losslens.losses.likelihood import continuous_bernoulli_mean
 from losslens.vocabulary.quantities import Domain
 
 ENTRIES = list(LOSSES.values())
+SLOW = [HealthCheck.too_slow]  # a busy machine is no defect of a loss
 each_loss = pytest.mark.parametrize("entry", ENTRIES, ids=list(LOSSES))
 
 
@@ -109,8 +110,7 @@ def _lattice():
 
 @each_loss
 def test_value_is_finite_and_the_oracles_over_the_domain(entry):
-    @seed(0)
-    @settings(max_examples=40, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=SLOW)
     @given(output=_outputs(entry), target=_targets(entry), data=st.data())
     def check(output, target, data):
         options = {n: data.draw(st.floats(o.range.low, o.range.high)) for n, o in entry.options.items()}

@@ -92,7 +92,7 @@ def _ref_delta(e: Evidence) -> float:
 
 def _ref_feature(e: Evidence) -> float:
     columns = [(t, p) for t, p in zip(e.target.T.astype(float), e.prediction.T.astype(float), strict=True) if np.ptp(t)]
-    return float(np.mean([scipy.stats.pearsonr(t, p).statistic if np.ptp(p) else 0.0 for t, p in columns]))
+    return float(np.mean([np.corrcoef(t, p)[0, 1] if np.ptp(p) else 0.0 for t, p in columns]))
 
 
 def _ref_r2(e: Evidence) -> float:
@@ -391,10 +391,11 @@ def test_order_of_samples_does_not_matter(case: str, cases: dict[str, Evidence])
     assert _changed(e, unordered, **changes) == set()
 
 
+@pytest.mark.parametrize("width", [6, 20])  # scikit-learn searches trees below 16 directions, all pairs above
 @pytest.mark.parametrize("scale", [1.0, 1e-25, 1e25])
-def test_rotation_and_scale_of_the_code_do_not_matter(scale: float, cases: dict[str, Evidence]) -> None:
+def test_rotation_and_scale_of_the_code_do_not_matter(scale: float, width: int, cases: dict[str, Evidence]) -> None:
     e = cases["dense"]
-    turn, _ = np.linalg.qr(np.random.default_rng(7).normal(size=(6, 6)))
+    turn = np.linalg.qr(np.random.default_rng(7).normal(size=(width, width)))[0][:6]  # into as many directions
     changes = {"code": scale * e.code @ turn, "train_code": scale * e.train_code @ turn}
     assert _changed(e, OF_CODE, **changes) == set()
 
@@ -523,6 +524,14 @@ def test_kmeans_finds_the_best_partition() -> None:
 def test_kmeans_with_fewer_different_codes_than_clusters() -> None:
     found = cluster(np.array([[1.0], [1.0], [1.0 + 1e-7], [2.0]], dtype=np.float32), 3, seed=0)
     assert found[0] == found[1] == found[2] != found[3]
+
+
+def test_scores_of_perfect_clusters_do_not_exceed_one() -> None:
+    for classes in range(3, 15):
+        labels = np.random.default_rng(classes).integers(0, classes, 120)
+        scores = evaluate(Evidence(np.ones((120, 1)), np.ones((120, 1)), [0], 9.0 * np.eye(classes)[labels], labels))
+        assert scores["kmeans_ari"] == 1.0
+        assert 1.0 - 1e-12 < (scores["kmeans_nmi"] or 0.0) <= 1.0
 
 
 def test_subsamples_are_close_and_repeatable(cases: dict[str, Evidence], monkeypatch: pytest.MonkeyPatch) -> None:

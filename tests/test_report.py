@@ -317,6 +317,20 @@ def test_only_chosen_learning_rates_are_solid():
     assert all("learning rate 0.001" in trace["hovertemplate"] for trace in solid)
 
 
+def test_training_losses_begin_where_their_first_epoch_ended():
+    curve = Curve(repeat=0, lr=1e-3, train=[3.0, 2.0], valid=[4.0, 3.5, 2.5], best_epoch=2, chosen=True)
+    report = REPORT.model_copy(update={"rows": [REPORT.row("mse").model_copy(update={"curves": [curve]})]})
+    train, valid = figures.curves(report, figures.Detail())["rows"]["mse"]
+    assert dict(zip(train["x"], train["y"], strict=True)) == {0: None, 1: 3.0, 2: 2.0}
+    assert dict(zip(valid["x"], valid["y"], strict=True)) == {0: 4.0, 1: 3.5, 2: 2.5}
+
+
+def test_no_unit_is_shown_where_there_is_none(page: str):
+    assert "1 (-1 to 1)" not in page
+    assert "1 (-1 to 1)" not in printed(REPORT)
+    assert "(log1p CP10k)²" in page
+
+
 def test_thinned_curves_keep_both_ends_and_the_best_epoch():
     curve = Curve(repeat=0, lr=1e-3, train=[1.0] * 500, valid=[1.0] * 500, best_epoch=123, chosen=True)
     row = REPORT.row("mse").model_copy(update={"curves": [curve]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zipfile import BadZipFile
 
 import numpy as np
@@ -75,13 +75,14 @@ def read_npz(path: Path, request: Request) -> Profiles:
     profiles = read_array(matrix, bare, source=str(path), name=stem(path))
     remarks = list(profiles.remarks)
     others = {key: array for key, array in arrays.items() if key not in used}
-    labels, said_labels = _labels(others, request, rows=matrix.shape[1 if request.transpose else 0])
-    groups, said_groups = _groups(others, request)
-    columns, rows = ("samples", "features") if request.transpose else ("features", "samples")
+    rows = profiles.shape[0]
+    labels, said_labels = _labels(others, request, rows=rows)
+    groups, said_groups = _groups(others, request, rows=rows)
+    across, down = ("samples", "features") if request.transpose else ("features", "samples")
     return Profiles(
         values=profiles.values,
-        features=_names(others.get(columns), profiles.features),
-        samples=_names(others.get(rows), profiles.samples),
+        features=_names(others.get(across), profiles.features),
+        samples=_names(others.get(down), profiles.samples),
         name=profiles.name,
         source=profiles.source,
         labels=labels,
@@ -202,7 +203,7 @@ def _labels(arrays: Arrays, request: Request, *, rows: int) -> tuple[Names | Non
         return given(asked, as_labels, "label")
     if asked == "":
         return None, []
-    key = column_named("label", asked, arrays) if asked else _first_key(arrays)
+    key = _key_named("label", asked, arrays, rows) if asked else _first_key(arrays)
     if request.transpose and not asked and key is not None and arrays[key].size != rows:
         return None, [f"Array {key!r} is not used: it labels what are the features now."]
     if key is None:
@@ -227,8 +228,14 @@ def _decode(codes: Any, classes: Any) -> Any:
     return np.where(codes < 0, None, named[codes])
 
 
-def _groups(arrays: Arrays, request: Request) -> tuple[Names | None, list[str]]:
+def _key_named(what: str, name: str, arrays: Arrays, rows: int) -> str:
+    """The key of that name among arrays with one value per sample."""
+    fitting = [key for key, array in arrays.items() if key == name or array.size == rows]
+    return cast(str, column_named(what, name, fitting))
+
+
+def _groups(arrays: Arrays, request: Request, *, rows: int) -> tuple[Names | None, list[str]]:
     if isinstance(request.group, str) and request.group:
-        key = column_named("group", request.group, arrays)
+        key = _key_named("group", request.group, arrays, rows)
         return as_groups(np.ravel(arrays[key]), f"array {key!r}")
     return given(request.group, as_groups, "group")

@@ -16,14 +16,17 @@ from losslens.vocabulary.errors import BadInput
 EXACT_INTEGERS = 2**24  # float32 holds every integer up to here
 
 
-def validate(profiles: Profiles) -> Profiles:
+def validate(profiles: Profiles, *, to_train: bool = True) -> Profiles:
     """The same profiles as float32 (dense or canonical CSR) with unique names, or the reason why they cannot be used.
+
+    ``to_train=False`` accepts what a trained model can be applied to: also one row, also rows that do not vary.
 
     Raises:
         BadInput: too few rows or columns, NaN or infinity (counted and located), values beyond float32, nothing but
             zeros or constants, names, labels or groups of the wrong length.
     """
-    _check_shape(profiles)
+    if to_train:
+        _check_shape(profiles)
     _check_lengths(profiles)
     remarks = list(profiles.remarks)
     features = _unique(profiles.features, "feature", remarks)
@@ -32,7 +35,8 @@ def validate(profiles: Profiles) -> Profiles:
     _check_finite(named)
     values = as_float32(profiles.values)
     _check_range(replace(named, values=values))
-    _check_varies(values)
+    if to_train:
+        _check_varies(values)
     remarks += _exactness(values)
     return replace(named, values=values, remarks=tuple(remarks))
 

@@ -59,7 +59,7 @@ class Observation:
 
     def facts(self) -> list[Fact]:
         """Name, value and consequence of everything seen, for display."""
-        return [*_about_kind(self), *_about_values(self), *_about_shape(self), *_about_remarks(self)]
+        return [*_about_values(self), *_about_shape(self), *_about_remarks(self)]
 
 
 def look(profiles: Profiles, kind: str | None = None) -> Observation:
@@ -153,18 +153,8 @@ def _nonzeros_per_column(values: Matrix) -> np.ndarray:
     return np.asarray(np.count_nonzero(values, axis=0))
 
 
-def _about_kind(seen: Observation) -> list[Fact]:
-    treatment = f"Working values: {seen.kind.domain.value}, by the transform {seen.kind.transform!r}."
-    return [
-        ("kind", seen.kind.name, seen.reason),
-        ("treatment", seen.kind.transform, treatment),
-        ("goal", seen.kind.goal, seen.kind.because),
-    ]
-
-
 def _about_values(seen: Observation) -> list[Fact]:
     facts = [
-        ("size", f"{seen.samples:,} x {seen.features:,}", "Samples by features."),
         ("range", f"{seen.minimum:.4g} to {seen.maximum:,.6g}", _say_range(seen)),
         ("zeros", f"{seen.share_zeros:.1%}", _say_zeros(seen)),
         ("whole numbers", f"{seen.share_integers:.1%}", f"Of the non-zero values {seen.share_integers_nonzero:.1%}."),
@@ -210,17 +200,15 @@ COPIES = "Copies may land in training and test part alike, which flatters every 
 
 def _about_shape(seen: Observation) -> list[Fact]:
     counted = (
+        ("missing values", seen.missing, "Data with missing values are not accepted."),
         ("all-zero rows", seen.zero_rows, NO_DIRECTION),
         ("all-zero columns", seen.zero_columns, NOTHING),
         ("constant columns", seen.constant_columns, NOTHING),
         ("duplicate rows", seen.duplicates, COPIES),
     )
-    missing = ("missing values", f"{seen.missing}", "Data with missing values are not accepted.")
-    return [missing, *((name, f"{number:,}", _say(number, note)) for name, number, note in counted)]
-
-
-def _say(number: int, consequence: str) -> str:
-    return consequence if number else "None."
+    found = [(name, f"{number:,}", note) for name, number, note in counted if number]
+    absent = ", ".join(name for name, number, _ in counted if not number)
+    return [*found, *([("none of", absent, "")] if absent else [])]
 
 
 def _about_remarks(seen: Observation) -> list[Fact]:

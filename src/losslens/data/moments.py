@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -48,21 +48,20 @@ def moments(values: Matrix) -> Moments:
     """Mean, variance and excess kurtosis of every feature."""
     rows = values.shape[0]
     mean = _column_sums(values, lambda x, j: x) / rows
-    second = _central(values, mean, 2)
-    fourth = _central(values, mean, 4)
+    second = _central(values, mean, np.square)
+    fourth = _central(values, mean, lambda deviation: np.square(np.square(deviation)))
     variance = np.where(second <= 1e-14 * mean**2, 0.0, second)  # rounding of constant columns
     with np.errstate(invalid="ignore", divide="ignore"):
         kurtosis = np.where(variance > 0, fourth / variance**2 - 3, 0.0)
     return Moments(mean, variance, kurtosis)
 
 
-def _central(values: Matrix, mean: Doubles, power: int) -> Doubles:
-    """The central moment of a power; zeros that are not stored are added by their number."""
+def _central(values: Matrix, mean: Doubles, power: Callable[[Doubles], Doubles]) -> Doubles:
+    """The mean of an (even) power of deviations; zeros that are not stored are added by their number."""
     rows, columns = values.shape
-    total = _column_sums(values, lambda x, j: (x - mean[j]) ** power)
+    total = _column_sums(values, lambda x, j: power(x - mean[j]))
     if sp.issparse(values):
-        absent = rows - np.bincount(values.indices, minlength=columns)
-        total += absent * (-mean) ** power
+        total += (rows - np.bincount(values.indices, minlength=columns)) * power(mean)
     return np.asarray(total / rows)
 
 

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 Matrix = Any  # np.ndarray (float32) or scipy.sparse.csr_matrix (float32): both are (samples, features)
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
+_CHUNK = 4096  # rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +48,14 @@ class Profiles:
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of values, labels and groups: equal data have equal hashes, whatever file they came from."""
+        """Hash of values, labels and groups: equal data have equal hashes, dense or sparse, whatever file they came from."""
         digest = hashlib.sha256(repr(self.shape).encode())
-        parts = (self.values.data, self.values.indices, self.values.indptr) if self.is_sparse else (self.values,)
-        for part in (*parts, self.labels, self.groups):
-            digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
+        for first in range(0, self.shape[0], _CHUNK):
+            rows = sp.csr_matrix(self.values[first : first + _CHUNK])
+            for part in (rows.data, rows.indices.astype(np.int32), rows.indptr.astype(np.int64)):
+                digest.update(part.tobytes())
+        for names in (self.labels, self.groups):
+            digest.update(b"-" if names is None else "\0".join(names).encode())
         return digest.hexdigest()[:16]
 
     def rows(self, index: Indices) -> Floats:

@@ -45,6 +45,7 @@ def read(
     transpose: bool = False,
     layer: str | None = None,
     name: str | None = None,
+    to_train: bool = True,
 ) -> Profiles:
     """Read samples by features from a bundled name, a path or a Python object, and check them.
 
@@ -57,6 +58,7 @@ def read(
         transpose: whether rows are features.
         layer: the layer of an AnnData to read instead of X, or "raw".
         name: what to call the data set.
+        to_train: whether too few or unvarying samples are refused; not so for applying a trained model.
 
     Raises:
         BadInput: the source does not exist, cannot be read, or holds what no loss can be computed on.
@@ -66,8 +68,8 @@ def read(
     """
     request = Request(label, group, id_column, transpose, layer, name)
     if isinstance(source, (str, Path)):
-        return validate(_read_named(source, request))
-    return validate(_read_object(source, request))
+        return validate(_read_named(source, request), to_train=to_train)
+    return validate(_read_object(source, request), to_train=to_train)
 
 
 def _read_named(source: str | Path, request: Request) -> Profiles:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import math
 import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from losslens.data.gate import Observation, look
 from losslens.data.profiles import Profiles
 from losslens.data.readers import read
+from losslens.data.splits import split
+from losslens.faces.folder import Manifest, claim, earlier, held, place
 from losslens.faces.goal import settle_goal
 from losslens.faces.outcome import Comparison, Run, finish
 from losslens.faces.progress import Bars, Quiet
@@ -22,7 +23,7 @@ from losslens.run.executors import Executor, LocalProcesses, Serial
 from losslens.run.plan import plan
 from losslens.run.prepared import DataFolder
 from losslens.run.session import Clock, complete
-from losslens.run.spec import TrainingSpec
+from losslens.run.spec import Precision, TrainingSpec
 from losslens.run.store import Store
 from losslens.vocabulary.errors import BadInput, Interrupted, unknown
 
@@ -87,20 +88,24 @@ def compare(
     """
     profiles = read(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer)
     seen = look(profiles, kind)
+    clock, executor = Clock(seconds(budget)), _executor(workers)
+    folder = place(out, profiles.name)
+    before = earlier(folder, profiles.content_hash)
     request = Request(
         model=_network(code, hidden, activation),
-        training=_training(profiles, epochs, batch, learning_rates, precision, device),
+        training=_training(profiles, epochs, batch, learning_rates, _precision(precision, before), _device(device)),
         losses=tuple(losses),
         models=tuple(models),
         goal=goal,
-        repeats=_positive(repeats, "repeats"),
-        seed=seed,
+        repeats=_at_least(1, repeats, "repeats"),
+        seed=_at_least(0, seed, "a seed"),
     )
-    clock = Clock(seconds(budget))
     intended = settle(profiles, seen, request)
+    claim(folder, before or _manifest(intended))
     if announce:
         announce(intended.facts, goal=intended.goal, refused=intended.refused)
-    return run(intended, output_folder(out, profiles.name), workers, clock, progress or Quiet())
+    with held(folder):
+        return run(intended, folder, executor, clock, progress or Quiet())
 
 
 def settle(profiles: Profiles, seen: Observation, request: Request) -> Run:
@@ -116,14 +121,14 @@ def settle(profiles: Profiles, seen: Observation, request: Request) -> Run:
         seed=request.seed,
     )
     goal = settle_goal(request.goal, profiles, seen, intended)
+    split(profiles.shape[0], profiles.labels, profiles.groups, repeat=0, seed=request.seed)  # says what it lacks
     return Run(profiles, seen, intended, goal, request.training)
 
 
-def run(intended: Run, folder: Path, workers: int | None, clock: Clock, progress: Bars | Quiet) -> Comparison:
+def run(intended: Run, folder: Path, executor: Executor, clock: Clock, progress: Bars | Quiet) -> Comparison:
     """Train what is missing, judge and write."""
     store, cache = Store(folder / "trials"), folder / "cache"
     trials = intended.plan.trials
-    executor: Executor = Serial() if workers == 0 else LocalProcesses(workers)
     try:
         data = DataFolder.write(intended.profiles, cache)
         with progress.phase("training", len(trials)) as advance:
@@ -141,11 +146,22 @@ def run(intended: Run, folder: Path, workers: int | None, clock: Clock, progress
     return found
 
 
+def _manifest(intended: Run) -> Manifest:
+    profiles = intended.profiles
+    return Manifest(name=profiles.name, data=profiles.content_hash, precision=intended.training.precision)
+
+
+def _executor(workers: int | None) -> Executor:
+    if workers == 0:
+        return Serial()
+    return LocalProcesses(None if workers is None else _at_least(0, workers, "workers"))
+
+
 def _network(code: int, hidden: Sequence[int], activation: str) -> ModelSpec:
     from losslens.activations import ACTIVATIONS
 
-    widths = tuple(_positive(width, "hidden") for width in hidden)
-    return ModelSpec(hidden=widths, code=_positive(code, "code"), activation=ACTIVATIONS[activation].name)
+    widths = tuple(_at_least(1, width, "hidden widths") for width in hidden)
+    return ModelSpec(hidden=widths, code=_at_least(1, code, "a code size"), activation=ACTIVATIONS[activation].name)
 
 
 def _training(
@@ -153,29 +169,53 @@ def _training(
     epochs: int | None,
     batch: int | None,
     learning_rates: Sequence[float] | None,
-    precision: str,
+    precision: Precision,
     device: str,
 ) -> TrainingSpec:
-    from losslens.run.precision import best_device, probe
-
-    if precision not in ("auto", "fp32", "bf16"):
-        raise unknown("precision", precision, ["auto", "fp32", "bf16"])
-    rates = tuple(learning_rates or TrainingSpec().learning_rates)
-    if min(rates) <= 0:
-        raise BadInput(expected="positive learning rates", found=str(min(rates)))
     usual = SMALL_BATCH if profiles.shape[0] < SMALL else LARGE_BATCH
     return TrainingSpec(
-        learning_rates=rates,
-        batch=usual if batch is None else _positive(batch, "batch"),
-        epochs=TrainingSpec().epochs if epochs is None else _positive(epochs, "epochs"),
-        precision=probe() if precision == "auto" else precision,
-        device=best_device() if device == "auto" else device,
+        learning_rates=_rates(learning_rates),
+        batch=usual if batch is None else _at_least(1, batch, "a batch size"),
+        epochs=TrainingSpec().epochs if epochs is None else _at_least(1, epochs, "epochs"),
+        precision=precision,
+        device=device,
     )
 
 
-def _positive(value: int, what: str) -> int:
-    if value < 1:
-        raise BadInput(expected=f"{what} of at least 1", found=str(value))
+def _precision(asked: str, before: Manifest | None) -> Precision:
+    """As asked; for ``auto`` what the folder was begun with, so that nothing in it is trained again."""
+    from losslens.run.precision import probe
+
+    if asked == "auto":
+        return before.precision if before else probe()
+    if asked not in get_args(Precision):
+        raise unknown("precision", asked, ["auto", *get_args(Precision)])
+    return cast(Precision, asked)
+
+
+def _device(asked: str) -> str:
+    from losslens.run.precision import best_device
+
+    known = ["auto", "cpu"] if best_device() == "cpu" else ["auto", "cpu", "cuda"]
+    if asked not in known:
+        raise unknown("device of this machine", asked, known)
+    return best_device() if asked == "auto" else asked
+
+
+def _rates(learning_rates: Sequence[float] | None) -> tuple[float, ...]:
+    """The grid, each rate once."""
+    rates = tuple(dict.fromkeys(learning_rates or TrainingSpec().learning_rates))
+    wrong = [rate for rate in rates if not 0 < rate < math.inf]
+    if wrong:
+        raise BadInput(
+            expected="positive learning rates", found=str(wrong[0]), remedy="Use, for instance, --lr 1e-4,1e-3."
+        )
+    return rates
+
+
+def _at_least(least: int, value: int, what: str) -> int:
+    if value < least:
+        raise BadInput(expected=f"{what} of at least {least}", found=str(value))
     return value
 
 
@@ -194,27 +234,3 @@ def seconds(budget: str | float | None) -> float | None:
     if not found or float(found[1]) <= 0:
         raise BadInput(expected="a budget such as 90s, 10m or 2h", found=repr(budget))
     return float(found[1]) * _UNITS[found[2] or "s"]
-
-
-def output_folder(out: str | Path | None, name: str) -> Path:
-    """The folder of a run, made if it is not there; refuses one that holds something else or cannot be written."""
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = Path(out) if out else Path("losslens-runs") / f"{name}-{stamp}"
-    holds_other = folder.is_dir() and any(folder.iterdir()) and not (folder / "trials").is_dir()
-    if holds_other or (folder.exists() and not folder.is_dir()):
-        raise BadInput(
-            expected="a new folder, or one that an earlier comparison wrote",
-            found=str(folder),
-            remedy="Choose another --out.",
-        )
-    try:
-        (folder / "trials").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(
-            expected="a folder that can be written",
-            found=f"{folder} ({error.strerror})",
-            remedy="Choose another --out.",
-        ) from error
-    if not os.access(folder, os.W_OK):
-        raise BadInput(expected="a folder that can be written", found=str(folder), remedy="Choose another --out.")
-    return folder.resolve()

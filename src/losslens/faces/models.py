@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from losslens.data.columns import numbered
 from losslens.data.kinds import KINDS
 from losslens.data.profiles import Profiles
 from losslens.data.readers import read
@@ -53,20 +54,21 @@ class Model:
 
     def matched(self, data: Any, **reading: Any) -> Profiles:
         """Read data and bring its features into the model's order; others are left out, missing ones an error."""
-        profiles = data if isinstance(data, Profiles) else read(data, **reading)
-        wanted = self.saved.features
-        if profiles.features == wanted:
-            return self._of_kind(profiles)
+        profiles = data if isinstance(data, Profiles) else read(data, to_train=False, **reading)
+        wanted, number = self.saved.features, profiles.shape[1]
+        unnamed = numbered("feature ", number)
+        if profiles.features == wanted or (len(wanted) == number and unnamed in (profiles.features, wanted)):
+            return self._of_kind(profiles)  # without names the order is taken on trust
         place = {name: position for position, name in enumerate(profiles.features)}
         missing = [name for name in wanted if name not in place]
-        if missing and profiles.shape[1] == len(wanted) and not set(wanted) & set(place):
-            return self._of_kind(profiles)  # unnamed columns: the order is taken on trust
         if missing:
             raise BadInput(
                 expected=f"the {len(wanted)} features that the model was trained on",
                 found=f"{len(missing)} of them missing, such as {', '.join(missing[:3])}",
+                remedy="Features are matched by name: check the names of the columns, or that rows are samples.",
             )
-        return self._of_kind(profiles.with_values(profiles.values[:, [place[name] for name in wanted]]))
+        values = profiles.values[:, [place[name] for name in wanted]]
+        return self._of_kind(replace(profiles, values=values, features=wanted))
 
     def _of_kind(self, profiles: Profiles) -> Profiles:
         if KINDS[self.saved.kind].counts:
@@ -106,6 +108,18 @@ def load(folder: str | Path) -> Model:
     Raises :class:`BadInput` if there is no readable model. Nothing is unpickled.
     """
     saved = load_files(Path(folder))
+    try:
+        return _assembled(saved)
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).strip().split("\n")[-1].strip()
+        raise BadInput(
+            expected=f"a model in {folder} whose parts fit together",
+            found=f"{type(error).__name__}: {reason}",
+            remedy="The same comparison with the same --out writes it anew.",
+        ) from error
+
+
+def _assembled(saved: SavedModel) -> Model:
     network = build(saved.model, len(saved.features))
     network.load_state_dict(_part(saved, "model."))
     objective = None

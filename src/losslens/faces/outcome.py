@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import Any
 from losslens.data.gate import Observation
 from losslens.data.profiles import Profiles
 from losslens.data.transforms import TRANSFORMS
+from losslens.faces.folder import write
 from losslens.faces.method import settings
 from losslens.losses import LOSSES
 from losslens.models.files import SavedModel, save
@@ -19,6 +19,7 @@ from losslens.report import html
 from losslens.report.build import Held, Story, dataset, document
 from losslens.report.document import Dataset, Document, Goal, Refusal
 from losslens.report.rows import title
+from losslens.run.executors import Serial
 from losslens.run.plan import Plan, simplicity
 from losslens.run.prepared import DataFolder, Prepared
 from losslens.run.session import Clock, Outcome
@@ -102,13 +103,6 @@ def finish(run: Run, outcome: Outcome, folder: Path, store: Store, data: DataFol
     return Comparison(judged, folder)
 
 
-def write(path: Path, content: str) -> None:
-    """Replace a file at once."""
-    fresh = path.with_name(f".{path.name}.partial")
-    fresh.write_text(content, encoding="utf-8")
-    os.replace(fresh, path)
-
-
 def _held(prepared: Prepared) -> Held:
     import torch
 
@@ -148,8 +142,13 @@ def _not_run(run: Run, outcome: Outcome) -> list[str]:
         f"{title(key)}: repeat{'s' * (len(repeats) > 1)} {', '.join(str(r + 1) for r in repeats)} not run, {reason}."
         for (key, reason), repeats in missing.items()
     ]
-    if run.plan.left_out:
-        lines.append(f"These fit too and were not asked for (--loss NAME): {', '.join(run.plan.left_out)}.")
+    by_output: dict[str, list[str]] = defaultdict(list)
+    for pair in run.plan.left_out:
+        loss, _, output = pair.partition("+")
+        by_output[output].append(loss)
+    for output, losses in by_output.items():
+        how = f"with a {output} output (--loss NAME+{output})" if output else "(--loss NAME)"
+        lines.append(f"Fits too, but was not asked for {how}: {', '.join(losses)}.")
     return lines
 
 
@@ -178,8 +177,7 @@ def _save_model(judged: Document, run: Run, outcome: Outcome, folder: Path, stor
 
 
 def _weights_again(spec: TrialSpec, store: Store, data: DataFolder) -> dict[str, Any]:
-    from losslens.run.trial import run_trial
-
-    finished = run_trial(spec, data.folder)
+    finished = next(Serial().run([spec], data.folder, lambda: True))
     store.put(finished.result, finished.weights, finished.arrays)
-    return finished.weights
+    weights: dict[str, Any] = finished.weights
+    return weights

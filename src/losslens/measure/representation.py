@@ -43,10 +43,9 @@ def trustworthiness(evidence: Evidence) -> float | None:
 
     drawn = evidence.draw(len(evidence.code), TRUST_SAMPLES)
     neighbours = min(NEIGHBOURS, (len(drawn) - 1) // 2)
-    code = evidence.code[drawn].astype(np.float64)
     with threadpool_limits(1):
         distances = _squared_distances(evidence.target, drawn)
-        return float(measured(distances, code, n_neighbors=neighbours, metric="precomputed"))
+        return float(measured(distances, evidence.code[drawn], n_neighbors=neighbours, metric="precomputed"))
 
 
 @metric(
@@ -108,11 +107,10 @@ def kmeans_nmi(evidence: Evidence) -> float | None:
 
 
 def _squared_distances(target: npt.NDArray[np.float32], drawn: Indices) -> npt.NDArray[np.float64]:
-    """Squared distances between the drawn rows, in float64 (in float32 near neighbours tie), some features at a time."""
+    """Squared distances of the drawn rows in float64, a few features at a time; in float32 near neighbours tie."""
     gram = np.zeros((len(drawn), len(drawn)))
     for start in range(0, target.shape[1], FEATURE_BLOCK):
         part = target[drawn, start : start + FEATURE_BLOCK].astype(np.float64)
-        part -= part.mean(axis=0)
         gram += part @ part.T
     squares = np.diag(gram)
     return np.asarray(np.maximum(squares[:, None] + squares - 2.0 * gram, 0.0))
@@ -126,7 +124,7 @@ def _vote(
 
     voters = KNeighborsClassifier(min(VOTES, len(train_code)), algorithm="brute")
     with threadpool_limits(1):
-        said = voters.fit(train_code.astype(np.float64), train_labels).predict(code.astype(np.float64))
+        said = voters.fit(train_code, train_labels).predict(code)
     return np.asarray(said, dtype=np.str_)
 
 

@@ -44,7 +44,7 @@ def save(saved: SavedModel, folder: Path) -> None:
         "features": list(saved.features),
         "about": saved.about,
     }
-    (fresh / "model.json").write_text(json.dumps(text, indent=1))
+    (fresh / "model.json").write_text(json.dumps(text, indent=1), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
 
@@ -61,14 +61,22 @@ def load(folder: Path) -> SavedModel:
             remedy="Give the output folder of a comparison, or the folder 'model' in it.",
         )
     try:
-        text = json.loads((home / "model.json").read_text())
-        objective = text["objective"] and ObjectiveSpec.model_validate(text["objective"])
-        arrays = load_file(home / "weights.safetensors")
-    except Exception as error:  # noqa: BLE001  any damage ends in the same message
-        raise BadInput(expected=f"a readable model in {home}", found=f"{type(error).__name__}: {error}") from error
+        text = json.loads((home / "model.json").read_text(encoding="utf-8"))
+        if text["format"] != FORMAT:
+            raise ValueError(f"its format is {text['format']}, and this losslens knows {FORMAT}")
+        return _restored(text, load_file(home / "weights.safetensors"))
+    except Exception as error:  # any damage ends in the same message
+        raise BadInput(
+            expected=f"a readable model in {home}",
+            found=f"{type(error).__name__}: {str(error).strip()}".rstrip(".: "),
+            remedy="The same comparison with the same --out writes it anew.",
+        ) from error
+
+
+def _restored(text: dict[str, Any], arrays: dict[str, Any]) -> SavedModel:
     return SavedModel(
         model=ModelSpec.model_validate(text["model"]),
-        objective=objective,
+        objective=text["objective"] and ObjectiveSpec.model_validate(text["objective"]),
         kind=text["kind"],
         transform=text["transform"],
         features=tuple(text["features"]),

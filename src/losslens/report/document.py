@@ -97,12 +97,12 @@ class Difference(Part):
 
 
 class Curve(Part):
-    """One training: the candidate's own loss by epoch (index 0 is before training)."""
+    """One training: the candidate's own loss by epoch."""
 
     repeat: int
     lr: float
-    train: list[Number]
-    valid: list[Number]
+    train: list[Number] = Field(description="mean over each epoch; begins with epoch 1 if one shorter than valid")
+    valid: list[Number] = Field(description="after each epoch; the first is before training")
     best_epoch: int
     chosen: bool = Field(description="whether this learning rate won on the validation part")
 

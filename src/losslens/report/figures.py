@@ -57,7 +57,7 @@ def intervals(document: Document) -> Figure | None:
         return None
     low, high = _reach(rows)
     yardstick = table.deciding(document)
-    unit = f" ({yardstick.unit})" if yardstick.unit else ""
+    unit = f" ({table.unit(yardstick)})" if table.unit(yardstick) else ""
     groups = [verdict for verdict in VERDICTS if any(row.verdict == verdict for row in rows)]
     return {
         "data": [_interval_trace(verdict, rows, high, document) for verdict in groups],
@@ -66,7 +66,7 @@ def intervals(document: Document) -> Figure | None:
             "margin": {"l": 10, "r": 20, "t": 40, "b": 60},
             "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
             "xaxis": {"range": [low, high], "zeroline": True, "zerolinewidth": 2,
-                      "title": {"text": f"{yardstick.title} behind the best{unit}"}},
+                      "title": {"text": f"{yardstick.title} behind the best candidate{unit}"}},
             "yaxis": {"range": [len(rows) - 0.4, -0.6], "tickvals": list(range(len(rows))), "showgrid": False,
                       "zeroline": False, "ticktext": [escaped(row.title) for row in rows], "automargin": True},
             "shapes": [_band(place) for place, row in enumerate(rows) if row.verdict in ("recommended", "tied")],
@@ -240,7 +240,8 @@ def _curve_traces(row: Row, detail: Detail) -> list[Figure]:
 
 def _curve_pair(curve: Curve, detail: Detail) -> list[Figure]:
     where = _thinned(curve, detail.epochs)
-    pair = (("training", curve.train, TRAIN), ("validation", curve.valid, VALID))
+    train = [None] * (len(curve.valid) - len(curve.train)) + curve.train  # no training loss before the first epoch
+    pair = (("training", train, TRAIN), ("validation", curve.valid, VALID))
     return [_curve_trace(curve, name, values, colour, where) for name, values, colour in pair]
 
 

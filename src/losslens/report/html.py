@@ -49,7 +49,7 @@ def render(document: Document, *, plain_js: bool = False) -> str:
 
 def fragment(document: Document) -> str:
     """The sentence and a small table as static HTML without scripts, for a notebook."""
-    columns = table.columns(document, digits=3)[:5] if document.rows else []
+    columns = table.columns(document, digits=3)[:4] if document.rows else []
     return _filled(FRAGMENT, _view(document), columns=columns)
 
 
@@ -83,6 +83,7 @@ def _view(document: Document) -> dict[str, Any]:
         "decider": table.deciding(document) if document.rows else None,
         "duration": table.duration,
         "number": table.number,
+        "unit": table.unit,
         "slug": lambda verdict: verdict.replace(" ", "-"),
     }
 
@@ -107,7 +108,11 @@ def _cards(document: Document) -> list[tuple[str, str, str]]:
 def _answer(document: Document, row: Row) -> list[tuple[str, str, str]]:
     yardstick = table.deciding(document)
     cell = next(column for column in table.columns(document) if column.deciding).cells.get(row.key)
-    score = [(f"Held-out {yardstick.title}", cell.text, yardstick.unit or f"± {cell.sd} over repeats")] if cell else []
+    score = (
+        [(f"Held-out {yardstick.title}", cell.text, table.unit(yardstick) or f"± {cell.sd} over repeats")]
+        if cell
+        else []
+    )
     detail = " · ".join(part for part in (row.model, row.link) if part)
     return [("Recommended", row.title, detail), *score]
 
@@ -149,21 +154,28 @@ def _filled(template: str, view: dict[str, Any], **more: Any) -> str:
 
 
 FRAGMENT = """\
-<div style="max-width:60em;line-height:1.5">
+{% set left = "text-align:left;padding:.2em .6em" %}
+{% set right = "text-align:right;padding:.2em .6em" %}
+<div style="max-width:64em;line-height:1.4;overflow-x:auto">
 <p style="font-size:1.1em"><strong>{{ document.sentence }}</strong></p>
 {% if document.rows %}
-<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">
-<thead><tr><th scope="col" style="text-align:left">{{ document.title }}</th>
+<table style="border-collapse:collapse;font-size:.9em;font-variant-numeric:tabular-nums">
+<thead><tr><th scope="col" style="{{ left }}">{{ document.dataset.name }}</th>
 {% for column in columns %}
-<th scope="col" title="{{ column.yardstick.explanation }}">{{ column.yardstick.title }} {{ column.arrow }}</th>
+<th scope="col" style="{{ right }}" title="{{ column.yardstick.explanation }}">
+{{ column.yardstick.title }}&nbsp;{{ column.arrow }}</th>
 {% endfor %}
-<th scope="col">behind the best [95 %]</th><th scope="col" style="text-align:left">verdict</th></tr></thead>
-<tbody>
+{% if compared %}<th scope="col" style="{{ right }}">behind the best candidate [95&nbsp;%]</th>{% endif %}
+<th scope="col" style="{{ left }}">verdict</th></tr></thead>
+<tbody style="white-space:nowrap">
 {% for row in document.rows %}
-<tr><th scope="row" style="text-align:left;font-weight:{{ 700 if row.key == document.recommended else 400 }}">\
+<tr><th scope="row" style="{{ left }};font-weight:{{ 700 if row.key == document.recommended else 400 }}">
 {{ row.title }}</th>
-{% for column in columns %}<td>{{ column.cells[row.key].text if row.key in column.cells else "–" }}</td>{% endfor %}
-<td>{{ "best" if row.key == best else behind(row) }}</td><td style="text-align:left">{{ row.verdict }}</td></tr>
+{% for column in columns %}
+<td style="{{ right }}">{{ column.cells[row.key].text if row.key in column.cells else "–" }}</td>
+{% endfor %}
+{% if compared %}<td style="{{ right }}">{{ "best" if row.key == best else behind(row) }}</td>{% endif %}
+<td style="{{ left }}">{{ row.verdict }}</td></tr>
 {% endfor %}
 </tbody></table>
 {% endif %}

@@ -91,6 +91,15 @@ def columns(document: Document, digits: int = 4) -> list[Column]:
     return [_column(document, yardstick, digits) for yardstick in known]
 
 
+def unit(yardstick: Yardstick) -> str:
+    """The unit as it is shown: nothing for a number without dimension.
+
+    >>> unit(Yardstick(name="r2", title="R2", unit="1 (at most 1)", higher_is_better=True, explanation=""))
+    ''
+    """
+    return "" if yardstick.unit.split(" ")[0] in ("1", "none") else yardstick.unit
+
+
 def deciding(document: Document) -> Yardstick:
     """The yardstick that decides."""
     return next(y for y in document.yardsticks if y.name == document.goal.yardstick)

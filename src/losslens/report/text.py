@@ -91,7 +91,7 @@ def _table_part(document: Document, width: int) -> list[RenderableType]:
     if not document.rows:
         return []
     yardstick = table.deciding(document)
-    unit = f" in {yardstick.unit}" if yardstick.unit else ""
+    unit = f" ({table.unit(yardstick)})" if table.unit(yardstick) else ""
     heading = _heading(f"Held-out scores, best {yardstick.title}{unit} first")
     notes = [_text(f"{row.title}: {row.note}", "dim") for row in document.rows if row.note]
     return [heading, _table(document, width), *notes]
@@ -148,7 +148,7 @@ def _gap(document: Document) -> list[_Field]:
     def fill(row: Row) -> str:
         return "best" if row.key == best else table.behind(row, places)
 
-    return [_Field("behind the best [95\N{NO-BREAK SPACE}%]", fill, tuple(document.rows))]
+    return [_Field("behind the best candidate [95\N{NO-BREAK SPACE}%]", fill, tuple(document.rows))]
 
 
 def _header(column: table.Column) -> str:
@@ -216,7 +216,10 @@ def _code(code: str) -> list[RenderableType]:
 
 
 def _noted(value: str, note: str) -> str:
-    return f"{value} ({note})" if note else value
+    """A note that is a sentence follows as one, another in brackets."""
+    if not note:
+        return value
+    return f"{value}. {note}" if note[0].isupper() else f"{value} ({note})"
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> RenderableType:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +16,7 @@ from typing import Any, Protocol
 from losslens.run.spec import TrialSpec
 
 ATTEMPTS = 2
+Waiting = deque[tuple[TrialSpec, int]]  # with the number of attempts that failed
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,9 @@ class Lost:
 class Executor(Protocol):
     """Runs trials and gives them back as they finish; asks before each start whether there is time left."""
 
-    def run(self, specs: Iterable[TrialSpec], folder: Path, may_start: Callable[[], bool]) -> Iterator[Any]: ...
+    def run(self, specs: Iterable[TrialSpec], folder: Path, may_start: Callable[[], bool]) -> Iterator[Any]:
+        """Yield a ``Finished`` or a ``Lost`` for each trial that was started, in any order."""
+        ...
 
 
 class Serial:
@@ -35,19 +40,21 @@ class Serial:
 
     def run(self, specs: Iterable[TrialSpec], folder: Path, may_start: Callable[[], bool]) -> Iterator[Any]:
         """Yield a ``Finished`` for each trial that was started."""
-        from losslens.run.trial import run_trial
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         for spec in specs:
             if not may_start():
                 return
-            yield run_trial(spec, folder)
+            with threadpool_limits(1):  # as in a worker: sums in another order have other last digits
+                finished = _work(spec, folder)
+            yield finished
 
 
 class LocalProcesses:
     """Worker processes that stay: one per core, one thread each, over one memory-mapped copy of the data.
 
     A worker that dies (killed, out of memory) takes no other trial with it: the pool is renewed and what was
-    running is tried once more.
+    running is tried once more, each trial alone.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -55,46 +62,66 @@ class LocalProcesses:
 
     def run(self, specs: Iterable[TrialSpec], folder: Path, may_start: Callable[[], bool]) -> Iterator[Any]:
         """Yield a ``Finished`` or a ``Lost`` for each trial that was started, as they end."""
-        waiting = [(spec, 0) for spec in specs]
+        waiting = deque((spec, 0) for spec in specs)
         while waiting and may_start():
             pool = self._pool()
             try:
-                waiting = yield from self._drain(pool, waiting, folder, may_start)
+                yield from self._drain(pool, waiting, folder, may_start)
             finally:
                 pool.shutdown(wait=False, kill_workers=True)
 
-    def _drain(
-        self, pool: Any, waiting: list[tuple[TrialSpec, int]], folder: Path, may_start: Callable[[], bool]
-    ) -> Any:
-        """Run until nothing waits, time is up or the pool breaks; return what has to be tried again."""
+    def _drain(self, pool: Any, waiting: Waiting, folder: Path, may_start: Callable[[], bool]) -> Iterator[Any]:
+        """Run until nothing waits, time is up or the pool breaks; what has to be tried again waits at the front."""
         running: dict[Future[Any], tuple[TrialSpec, int]] = {}
-        queue = iter(waiting)
-        left = len(waiting)
-        while running or left:
-            while left and len(running) < self.workers and may_start():
-                spec, attempt = next(queue)
-                left -= 1
-                running[pool.submit(_work, spec, folder)] = (spec, attempt)
+        while waiting or running:
+            while self._has_room(waiting, running) and may_start():
+                spec, attempt = waiting.popleft()
+                with _interrupts_held():
+                    running[pool.submit(_work, spec, folder)] = (spec, attempt)
             if not running:
-                return []
+                return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                if _is_broken(future):
-                    again = [(spec, attempt + 1) for spec, attempt in running.values()]
-                    yield from (Lost(spec, _DIED) for spec, attempt in again if attempt >= ATTEMPTS)
-                    return [pair for pair in again if pair[1] < ATTEMPTS] + list(queue)
+            broken = {future for future in done if _is_broken(future)}
+            for future in done - broken:
                 running.pop(future)
                 yield future.result()
-        return []
+            if broken:
+                yield from _given_up(running.values(), waiting)
+                return
+
+    def _has_room(self, waiting: Waiting, running: dict[Future[Any], tuple[TrialSpec, int]]) -> bool:
+        """Whether the next trial may join those running; a second attempt runs alone, to show whose fault it is."""
+        alone = bool(waiting and waiting[0][1]) or any(attempt for _, attempt in running.values())
+        return bool(waiting) and len(running) < (1 if alone else self.workers)
 
     def _pool(self) -> Any:
         from loky import ProcessPoolExecutor
 
-        one = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         return ProcessPoolExecutor(self.workers, initializer=_start_worker, initargs=(os.getpid(),), env=one)
 
 
 _DIED = "its worker process died each time (out of memory, or killed)"
+
+
+def _given_up(failed: Iterable[tuple[TrialSpec, int]], waiting: Waiting) -> list[Lost]:
+    """Those that failed too often; the others are put at the front of what waits."""
+    again = [(spec, attempt + 1) for spec, attempt in failed]
+    waiting.extendleft(pair for pair in reversed(again) if pair[1] < ATTEMPTS)
+    return [Lost(spec, _DIED) for spec, attempt in again if attempt >= ATTEMPTS]
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start processes that no Ctrl-C reaches, from their first instruction; this one gets it right after."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def cores() -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from losslens.models.autoencoders import Autoencoder
 from losslens.models.objective import Batch, Objective
-from losslens.run.network import FlatParameters, Gradients
+from losslens.run.network import Adam, FlatParameters, Gradients
 from losslens.run.spec import Fit, TrainingSpec
 
 Rows = Callable[[Tensor], Batch]  # index -> batch
@@ -35,7 +35,7 @@ class Training:
         self.rows, self.valid = rows, valid
         self.parameters = FlatParameters(model, objective)
         self.gradients = Gradients(model, objective)
-        self.optimiser = torch.optim.Adam([self.parameters.values], lr=lr, weight_decay=spec.weight_decay, fused=True)
+        self.optimiser = Adam(self.parameters, lr, spec.weight_decay)
         self.generator = torch.Generator().manual_seed(seed)
         self.train_curve: list[float] = []
         self.best_loss = self.validate()

@@ -1,9 +1,9 @@
 """The network's forward and backward pass written out by hand, for chains of linear layers and activations.
 
 Autograd costs about as much as the products themselves at the sizes of expression profiles. Here the
-parameters lie in one flat vector, gradients are written straight into another, and no buffer is allocated
-twice. Only the objective, a function of the network's output, is differentiated by autograd. A model with
-other layers is run by autograd as a whole, through the same two calls.
+parameters lie in one flat vector, gradients are written straight into another, and buffers are kept from
+one batch to the next. A loss without a closed form is differentiated by autograd with respect to the output
+alone. A model with other layers is run by autograd as a whole, through the same two calls.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
 from losslens.models.autoencoders import Autoencoder, Outputs, Parallel
-from losslens.models.objective import Batch, Objective
+from losslens.models.objective import Batch, MagnitudeHead, Objective
+from losslens.run.closed_forms import closed_form
 
 
 class FlatParameters:
@@ -32,6 +34,21 @@ class FlatParameters:
             start = part.stop
 
 
+class Adam:
+    """PyTorch's fused Adam on the flat vector, called without the bookkeeping of an optimiser object."""
+
+    def __init__(self, parameters: FlatParameters, lr: float, weight_decay: float) -> None:
+        values, grad = parameters.values.data, parameters.values.grad
+        assert grad is not None
+        moments = [torch.zeros_like(values)], [torch.zeros_like(values)]
+        self.state = ([values], [grad], *moments, [], [torch.zeros((), device=values.device)])
+        self.settings = {"lr": lr, "weight_decay": weight_decay, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+
+    def step(self) -> None:
+        """One step along the gradients."""
+        adam(*self.state, **self.settings, fused=True, amsgrad=False, maximize=False)  # type: ignore[arg-type]
+
+
 class Gradients:
     """Forward pass, objective and gradients of one batch; fills the ``grad`` of every parameter."""
 
@@ -39,55 +56,83 @@ class Gradients:
         self.model, self.objective = model, objective
         self.by_hand = all(supported(part) for part in (model.encoder, model.decoder))
         self.encoder, self.decoder = _Paths(model.encoder, first=True), _Paths(model.decoder, first=False)
-        self.rest = [p for p in objective.parameters() if p.grad is not None]
+        self.closed_form = closed_form(objective)
+        self.head = None if objective.head is None else _Head(objective.head)
+        self.learned = list(objective.criterion.parameters())
+        self.centred = _Kept()
 
     def __call__(self, batch: Batch) -> Tensor:
         """The loss under comparison on this batch, with gradients left in the parameters."""
         return self._hand_written(batch) if self.by_hand else self._autograd(batch)
 
     def _autograd(self, batch: Batch) -> Tensor:
-        for parameter in (*self.model.parameters(), *self.rest):
+        for parameter in (*self.model.parameters(), *self.objective.parameters()):
             parameter.grad.zero_()  # type: ignore[union-attr]
         total, own = self.objective(self.model(batch.profiles), batch)
         total.backward()
         return own.detach()  # type: ignore[no-any-return]
 
+    @torch.no_grad()
     def _hand_written(self, batch: Batch) -> Tensor:
-        for parameter in self.rest:
+        x = batch.profiles
+        code = self.encoder.forward(torch.sub(x, self.model.center, out=self.centred.like(x, x.shape[1])))
+        output = self.decoder.forward(code)
+        own, grad = self.closed_form(output, x) if self.closed_form else self._loss(Outputs(code, output), batch)
+        self.encoder.backward(self.decoder.backward(grad))
+        if self.head is not None:
+            self.head.gradients(code, x)
+        return own
+
+    @torch.enable_grad()
+    def _loss(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:
+        for parameter in self.learned:
             parameter.grad.zero_()  # type: ignore[union-attr]
-        with torch.no_grad():
-            code = self.encoder.forward(batch.profiles - self.model.center)
-            output = self.decoder.forward(code)
-        output.requires_grad_()
-        total, own = self.objective(Outputs(code, output), batch)
-        total.backward()
-        with torch.no_grad():
-            assert output.grad is not None
-            self.encoder.backward(self.decoder.backward(output.grad))
-        return own.detach()  # type: ignore[no-any-return]
+        output = outputs.output.detach().requires_grad_()
+        own = self.objective.own_loss(Outputs(outputs.code, output), batch)
+        own.backward()  # type: ignore[no-untyped-call]
+        assert output.grad is not None
+        return own.detach(), output.grad
 
 
 def supported(part: Parallel) -> bool:
-    """Whether every layer has its backward pass written out here."""
-    return all(isinstance(layer, nn.Linear | nn.Identity | nn.ReLU | nn.Tanh) for path in part.paths for layer in path)  # type: ignore[attr-defined]
+    """Whether every path begins and ends with a linear layer and every layer has its backward pass here."""
+    return all(
+        isinstance(path[0], nn.Linear) and isinstance(path[-1], nn.Linear) and all(type(layer) in _FORWARD for layer in path)  # type: ignore[index,attr-defined]
+        for path in part.paths
+    )
+
+
+class _Kept:
+    """A buffer kept from batch to batch; a smaller batch uses its first rows."""
+
+    def __init__(self) -> None:
+        self.buffer: Tensor | None = None
+
+    def like(self, rows: Tensor, width: int) -> Tensor:
+        """A buffer of that width with as many rows as ``rows``; what was in it is lost."""
+        if self.buffer is None or len(self.buffer) < len(rows):
+            self.buffer = rows.new_empty(len(rows), width)
+        return self.buffer[: len(rows)]
 
 
 class _Paths:
     """The parallel paths of an encoder or a decoder."""
 
     def __init__(self, part: Parallel, first: bool) -> None:
-        self.first = first
         self.chains = [_Chain(path, first) for path in part.paths]  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         total = self.chains[0].forward(x)
         for chain in self.chains[1:]:
-            total = total + chain.forward(x)
+            total.add_(chain.forward(x))
         return total
 
     def backward(self, grad: Tensor) -> Tensor:
-        parts = [chain.backward(grad) for chain in self.chains]
-        return parts[0] if self.first or len(parts) == 1 else torch.stack(parts).sum(0)
+        total = self.chains[0].backward(grad)
+        for chain in self.chains[1:]:
+            part = chain.backward(grad)
+            total = part if chain.first else total.add_(part)
+        return total
 
 
 class _Chain:
@@ -97,11 +142,12 @@ class _Chain:
         self.layers = list(path)
         self.first = first  # the gradient with respect to the data is not needed
         self.inputs: list[Tensor] = []
+        self.outputs, self.grads = [_Kept() for _ in self.layers], [_Kept() for _ in self.layers]
 
     def forward(self, x: Tensor) -> Tensor:
         self.inputs = [x]
-        for layer in self.layers:
-            self.inputs.append(_FORWARD.get(type(layer), _call)(layer, self.inputs[-1]))
+        for layer, kept in zip(self.layers, self.outputs, strict=True):
+            self.inputs.append(_FORWARD[type(layer)](layer, self.inputs[-1], kept))
         return self.inputs[-1]
 
     def backward(self, grad: Tensor) -> Tensor:
@@ -111,23 +157,35 @@ class _Chain:
                 torch.mm(grad.t(), given, out=layer.weight.grad)
                 if layer.bias is not None:
                     torch.sum(grad, 0, out=layer.bias.grad)
-                grad = grad if self.first and position == 0 else grad @ layer.weight
+                if not (self.first and position == 0):
+                    grad = torch.mm(grad, layer.weight, out=self.grads[position].like(grad, layer.in_features))
             elif isinstance(layer, nn.ReLU):
-                grad = torch.ops.aten.threshold_backward(grad, gave, 0)
+                torch.ops.aten.threshold_backward.grad_input(grad, gave, 0, grad_input=grad)
             elif isinstance(layer, nn.Tanh):
-                grad = torch.ops.aten.tanh_backward(grad, gave)
+                torch.ops.aten.tanh_backward.grad_input(grad, gave, grad_input=grad)
         return grad
 
 
-def _call(layer: nn.Module, x: Tensor) -> Tensor:
-    return layer(x)  # type: ignore[no-any-return]
+class _Head:
+    """The gradients of a magnitude head, which ``MagnitudeHead.loss`` defines."""
+
+    def __init__(self, head: MagnitudeHead) -> None:
+        self.head, self.chain = head, _Chain(head.net, first=True)
+
+    def gradients(self, code: Tensor, profiles: Tensor) -> None:
+        mean, norm = self.head._moments(profiles)
+        error = self.chain.forward(code).sub_(torch.cat([norm.clamp_min(1e-12).log(), mean], 1))
+        self.chain.backward(error.mul_((norm > 0) * (2.0 / len(profiles))))
 
 
-def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
-    return x @ layer.weight.t() if layer.bias is None else torch.addmm(layer.bias, x, layer.weight.t())
+def _linear(layer: nn.Linear, x: Tensor, kept: _Kept) -> Tensor:
+    out = kept.like(x, layer.out_features)
+    return torch.mm(x, layer.weight.t(), out=out) if layer.bias is None else torch.addmm(layer.bias, x, layer.weight.t(), out=out)
 
 
-_FORWARD: dict[type[nn.Module], Callable[..., Tensor]] = {
+_FORWARD: dict[type[nn.Module], Callable[..., Tensor]] = {  # activations write over their input, a linear layer's output
     nn.Linear: _linear,
-    nn.ReLU: lambda layer, x: x.clamp_min(0),
+    nn.Identity: lambda layer, x, kept: x,
+    nn.ReLU: lambda layer, x, kept: x.clamp_min_(0),
+    nn.Tanh: lambda layer, x, kept: x.tanh_(),
 }

@@ -70,13 +70,6 @@ def plan(
     fitting, refused = sort_pairs(seen)
     chosen = _asked(losses, fitting, refused) if losses else _usual(fitting, seen)
     candidates = [*_in_models(chosen, models, bool(losses))]
-    if not candidates:
-        reasons = "; ".join(f"{r.candidate}: {r.reason}" for r in refused if r.candidate.split("+")[0] in losses)
-        raise BadInput(
-            expected="at least one loss that fits the data",
-            found=reasons or "none",
-            remedy="Leave --loss out to get those that fit.",
-        )
     shared = {"data": content_hash, "transform": transform_of(seen), "seed": seed}
     trials = []
     for repeat in range(repeats):
@@ -101,19 +94,17 @@ def transform_of(seen: Observation) -> TransformSpec:
 
 def sort_pairs(seen: Observation) -> tuple[list[tuple[str, str]], list[Refused]]:
     """All pairs of loss and output activation: those that fit the data, and the others with the reason."""
-    fitting, refused = [], []
+    misfits = {link: _link_misfit(link, seen) for link in FREE_LINKS}
+    refused = [Refused(_any_with(link), reason) for link, reason in misfits.items() if reason]
+    fitting = []
     for entry in LOSSES.values():
         reason = _loss_misfit(entry, seen)
         if reason:
             refused.append(Refused(entry.name, reason))
-            continue
-        for link in (entry.link,) if entry.link else FREE_LINKS:
-            misfit = "" if entry.link else _link_misfit(link, seen)
-            if misfit:
-                refused.append(Refused(_pair(entry.name, link), misfit))
-            else:
-                fitting.append((entry.name, link))
-    return fitting, _merged(refused)
+        else:
+            links = (entry.link,) if entry.link else tuple(link for link in FREE_LINKS if not misfits[link])
+            fitting += [(entry.name, link) for link in links]
+    return fitting, refused
 
 
 def _loss_misfit(entry: LossEntry, seen: Observation) -> str:
@@ -144,15 +135,7 @@ def _reach(seen: Observation) -> str:
 def _link_misfit(link: str, seen: Observation) -> str:
     reach = ACTIVATIONS[link].range
     need = seen.kind.domain.interval
-    return "" if reach.contains(need) else f"a {link} output lies in {reach}, but {_reach(seen)}"
-
-
-def _merged(refused: Iterable[Refused]) -> list[Refused]:
-    """One line for each reason that several losses share."""
-    by_reason: dict[str, list[str]] = {}
-    for each in refused:
-        by_reason.setdefault(each.reason, []).append(each.candidate)
-    return [Refused(", ".join(names), reason) for reason, names in by_reason.items()]
+    return "" if reach.contains(need) else f"it lies in {reach}, but {_reach(seen)}"
 
 
 def _usual(fitting: Sequence[tuple[str, str]], seen: Observation) -> list[Candidate]:
@@ -166,17 +149,35 @@ def _usual(fitting: Sequence[tuple[str, str]], seen: Observation) -> list[Candid
 
 
 def _asked(losses: Sequence[str], fitting: Sequence[tuple[str, str]], refused: Sequence[Refused]) -> list[Candidate]:
-    """The pairs named ``loss`` or ``loss+link``."""
-    chosen = []
-    for text in losses:
-        name, _, link = text.partition("+")
-        entry = LOSSES[name]
-        pair = (entry.name, link or entry.link or "linear")
-        if link and link not in FREE_LINKS:
-            raise unknown("output activation", link, FREE_LINKS)
-        if pair in fitting:
-            chosen.append(Candidate(*pair))
+    """The pairs named ``loss`` or ``loss+link`` that fit, each once; those that do not are among the refused."""
+    pairs = dict.fromkeys(_pair_named(text) for text in losses)
+    chosen = [Candidate(*pair) for pair in pairs if pair in fitting]
+    if not chosen:
+        why = [r.reason for r in refused if any(r.candidate in (loss, _any_with(link)) for loss, link in pairs)]
+        raise BadInput(
+            expected="at least one loss that fits the data",
+            found=f"{', '.join(losses)}: {'; '.join(why)}",
+            remedy="Leave --loss out to get those that fit.",
+        )
     return chosen
+
+
+def _pair_named(text: str) -> tuple[str, str]:
+    name, _, link = text.partition("+")
+    entry = LOSSES[name]
+    if link and entry.link:
+        raise BadInput(
+            expected=f"{entry.name} alone, as its output is always {entry.link}",
+            found=repr(text),
+            remedy=f"Use --loss {entry.name}.",
+        )
+    if link and link not in FREE_LINKS:
+        raise unknown("output activation", link, FREE_LINKS)
+    return entry.name, link or entry.link or "linear"
+
+
+def _any_with(link: str) -> str:
+    return f"any loss with a {link} output"
 
 
 def _in_models(chosen: Sequence[Candidate], models: Sequence[str], asked: bool) -> Iterable[Candidate]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +33,7 @@ class Rows:
         self.matrix = matrix if sp.issparse(matrix) else torch.from_numpy(matrix)
 
     def __call__(self, index: Tensor) -> Tensor:
+        """The rows of these numbers, (rows, features)."""
         if isinstance(self.matrix, Tensor):
             return self.matrix.index_select(0, index)
         return torch.from_numpy(self.matrix[index.numpy()].toarray())
@@ -117,27 +120,19 @@ def _dense_if_small(values: Any) -> Any:
     return values.toarray() if sp.issparse(values) and small else values
 
 
-class _appearing:
-    """A folder that is complete as soon as it can be seen."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __enter__(self) -> Path:
-        self.target.parent.mkdir(parents=True, exist_ok=True)
-        self.fresh = Path(tempfile.mkdtemp(prefix=".", dir=self.target.parent))
-        return self.fresh
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        import shutil
-
-        if kind is None and not self.target.exists():
-            try:
-                os.replace(self.fresh, self.target)
-            except OSError:  # another process was first
-                if not self.target.exists():
-                    raise
-        shutil.rmtree(self.fresh, ignore_errors=True)
+@contextmanager
+def _appearing(target: Path) -> Iterator[Path]:
+    """A folder to write to that takes its place only when it is complete."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=".", suffix=".partial", dir=target.parent))
+    try:
+        yield fresh
+        os.replace(fresh, target)
+    except OSError:
+        if not target.exists():  # else another process was first
+            raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _save(folder: Path, name: str, matrix: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,9 @@ class Store:
         from safetensors.numpy import save_file
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=".", dir=self.folder))
+        fresh = self.folder / f".{result.spec.id}.partial"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
         (fresh / "spec.json").write_text(result.spec.model_dump_json(indent=1))
         (fresh / "result.json").write_text(result.model_dump_json(indent=1))
         np.savez_compressed(fresh / "arrays.npz", **arrays)

@@ -1,0 +1,114 @@
+"""The output folder of a comparison: whose it is, who is writing to it, and what a killed run left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from losslens import __version__
+from losslens.models.spec import Spec
+from losslens.run.spec import Precision
+from losslens.vocabulary.errors import BadInput
+
+MANIFEST = "run.json"
+PARTIAL = ".*.partial"  # what is being written; complete files and folders are renamed
+_OTHER = "Choose another --out."
+
+
+class Manifest(Spec):
+    """``run.json``: what the folder is a comparison of, and the precision that was found best when it began."""
+
+    format: Literal[1] = 1
+    losslens: str = __version__
+    name: str
+    data: str
+    precision: Precision
+
+
+def place(out: str | Path | None, name: str) -> Path:
+    """The folder asked for, or one named after the data and the time."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return (
+        Path(out).expanduser() if out else Path("losslens-runs") / f"{name.replace(os.sep, '-')}-{stamp}"
+    ).absolute()
+
+
+def earlier(folder: Path, data: str) -> Manifest | None:
+    """What an earlier run of these data left in the folder, or None if it is new or empty.
+
+    Raises :class:`BadInput` if the folder holds anything else.
+    """
+    try:
+        if not folder.exists() or not [path for path in folder.iterdir() if not path.match(PARTIAL)]:
+            return None
+        found = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise _refused(f"{folder}, which is something else") from error
+    if found.data != data:
+        raise _refused(f"a comparison of other data ({found.name}) in {folder}")
+    return found
+
+
+def claim(folder: Path, manifest: Manifest) -> None:
+    """Make the folder and say in it what it is for; nothing is left behind where that cannot be done."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write(folder / MANIFEST, manifest.model_dump_json(indent=1))
+    except OSError as error:
+        for path in made:
+            if path.is_dir():
+                path.rmdir()
+        reason = error.strerror or type(error).__name__
+        raise BadInput(expected="a folder that can be written", found=f"{folder} ({reason})", remedy=_OTHER) from error
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder while this one writes to it; the hold of a killed run ends with it."""
+    with (folder / MANIFEST).open("rb") as file:
+        if not _locked(file.fileno()):
+            raise BadInput(
+                expected="a folder that no other comparison is writing to",
+                found=f"one that is running in {folder}",
+                remedy=f"Wait for it to end, or c{_OTHER[1:]}",
+            )
+        for left in folder.rglob(PARTIAL):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        yield
+
+
+def write(path: Path, content: str) -> None:
+    """Replace a file at once."""
+    fresh = path.with_name(f".{path.name}.partial")
+    try:
+        fresh.write_text(content, encoding="utf-8")
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _refused(found: str) -> BadInput:
+    return BadInput(
+        expected="a new folder, or one that an earlier comparison of these data wrote", found=found, remedy=_OTHER
+    )
+
+
+def _locked(descriptor: int) -> bool:
+    """Whether the file is ours now; also where files cannot be locked (Windows, some network drives)."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return True
+    return True
