@@ -266,6 +266,15 @@ def test_nothing_run_still_makes_a_page():
     assert "<table" not in html.fragment(without_rows())
 
 
+def test_one_repeat_has_no_spread(page: str):
+    rows = []
+    for row in REPORT.rows:
+        single = {name: part.model_copy(update={"sd": None}) for name, part in row.measurements.items()}
+        rows.append(row.model_copy(update={"measurements": single}))
+    assert "± 0." in page
+    assert "± " not in html.render(REPORT.model_copy(update={"rows": rows}))
+
+
 def test_fragment_is_static():
     said = html.fragment(REPORT)
     assert "<script" not in said

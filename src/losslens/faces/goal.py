@@ -21,8 +21,8 @@ def settle_goal(asked: str | None, profiles: Profiles, seen: Observation, intend
     measure = _measure(intended)
     _check(name, profiles, intended, measure)
     metric = GOALS[name].yardstick(labelled=_classes(profiles) > 1, measure=measure)
-    why = f"Asked for with --goal {name}." if asked else f"Suits {seen.kind.name}: {seen.kind.because}."
-    reason = f"{why.replace('..', '.')} {GOALS[name].explanation}"
+    why = f"Asked for with --goal {name}." if asked else seen.kind.because
+    reason = f"{why} {GOALS[name].explanation}"
     return Goal(name=name, yardstick=metric.name, reason=reason, inferred=asked is None)
 
 

@@ -32,7 +32,7 @@ class Evidence:
     training part, ``code`` (samples, code) and ``train_code`` (training samples, code) are the encoder's output,
     ``nats`` (samples,) is the held-out negative log-likelihood of each profile, of counts or zeros and ones
     (``measure="mass"``) or of real numbers (``"density"``): the two are not comparable. ``seed`` draws subsamples
-    and starts k-means: give all models of one repeat the same. Everything becomes float32 or text, and contiguous;
+    and starts k-means: give all models of one repeat the same. Everything becomes float32 (nats float64) or text, contiguous;
     what has that form already is not copied.
 
     Raises:
@@ -52,7 +52,7 @@ class Evidence:
     labels: Labels | None = None
     train_code: Floats | None = None
     train_labels: Labels | None = None
-    nats: Floats | None = None
+    nats: Doubles | None = None
     measure: Measure | None = None
     seed: int = 0
 

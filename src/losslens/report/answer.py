@@ -37,7 +37,7 @@ def _choice(results: Results, contest: Contest, decision: Decision, data: Datase
     metric = METRICS[contest.yardstick]
     pick = decision.recommended
     own = scores(results[pick], contest.yardstick)
-    value = f"held-out {metric.title} {_number(sum(own.values()) / len(own))}{_unit(metric.unit)} over {repeats} split{'s' * (repeats != 1)}"
+    value = f"held-out {_named(metric.title)} {_number(sum(own.values()) / len(own))}{_unit(metric.unit)} over {repeats} split{'s' * (repeats != 1)}"
     if repeats < 2:
         return (
             f"On {data.name}, {title(decision.best)} came out first ({value}); one split cannot say how sure that is."
@@ -79,7 +79,7 @@ def _headline(results: Results, contest: Contest, decision: Decision, baseline: 
     name = title(baseline)
     whom = "every trained model here" if len(behind) == len(decision.judged) else "the recommended one"
     return (
-        f"{name[0].upper()}{name[1:]} beats {whom}, by {_number(versus.mean)} in {METRICS[contest.yardstick].title} "
+        f"{name[0].upper()}{name[1:]} beats {whom}, by {_number(versus.mean)} in {_named(METRICS[contest.yardstick].title)} "
         f"(95 % interval {_bounds(versus)})."
     )
 
@@ -138,8 +138,17 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if 0.0995 <= abs(value) < 100 else f"{value:.2g}" if abs(value) < 0.0995 else f"{value:,.1f}"
 
 
+def _named(text: str) -> str:
+    """A title inside a sentence: its first letter small, unless it is a symbol.
+
+    >>> _named("Delta-cosine"), _named("R²"), _named("MSE")
+    ('delta-cosine', 'R²', 'MSE')
+    """
+    return text[0].lower() + text[1:] if text[1:2].islower() else text
+
+
 def _unit(unit: str) -> str:
-    return "" if unit in ("", "1", "none") else f" {unit}"
+    return "" if unit.startswith("1") else f" {unit}"
 
 
 def code_line(row: Row, options: dict[str, float], template: str) -> str:

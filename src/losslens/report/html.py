@@ -108,11 +108,8 @@ def _cards(document: Document) -> list[tuple[str, str, str]]:
 def _answer(document: Document, row: Row) -> list[tuple[str, str, str]]:
     yardstick = table.deciding(document)
     cell = next(column for column in table.columns(document) if column.deciding).cells.get(row.key)
-    score = (
-        [(f"Held-out {yardstick.title}", cell.text, table.unit(yardstick) or f"± {cell.sd} over repeats")]
-        if cell
-        else []
-    )
+    spread = f"± {cell.sd} over repeats" if cell and cell.sd else ""
+    score = [(f"Held-out {yardstick.title}", cell.text, table.unit(yardstick) or spread)] if cell else []
     detail = " · ".join(part for part in (row.model, row.link) if part)
     return [("Recommended", row.title, detail), *score]
 

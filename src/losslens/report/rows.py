@@ -117,6 +117,8 @@ def _verdict(key: str, own: Mapping[int, TrialResult], decision: Decision | None
         return "not judged"
     if key == decision.recommended:
         return "recommended"
+    if len(own) < 2:
+        return "not judged"
     return "worse" if decision.judged[key].verdict == "worse" else "tied"
 
 
@@ -126,7 +128,7 @@ def _note(own: Mapping[int, TrialResult], contest: Contest) -> str:
         return f"Diverged in {len(failed)} of {len(own)} repeats: {failed[0].cause}."
     if not scores(own, contest.yardstick):
         return f"{METRICS[contest.yardstick].title} is not defined for it."
-    return ""
+    return "" if len(own) > 1 else "One split cannot tell it apart from the others."
 
 
 def _measurements(ordered: Sequence[TrialResult]) -> dict[str, Measurement]:
