@@ -487,6 +487,16 @@ def test_a_collapsed_code_scores_like_chance(cases: dict[str, Evidence]) -> None
         assert scores["kmeans_nmi"] == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_codes_at_the_end_of_float32(training: bool) -> None:
+    huge = np.full((12, 2), -3e38)  # sums of it are minus infinity in float32, and with the others' not a number
+    huge[[5, 9], 0] = 3e38
+    labels = np.isin(np.arange(12), [5, 9]).astype(str)
+    plain = np.where(huge > 0, 1.0, -1.0)
+    code, train = (plain, huge) if training else (huge, plain)
+    assert _finite(evaluate(Evidence(np.eye(12), np.eye(12), np.zeros(12), code, labels, train, labels)))
+
+
 SPECIAL = [0.0, 1.0, -1.0, 1.1, 1e-45, -1e-38, 3e38, -3e38, 1e-7, 1e7]
 
 

@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 DATA_HELP = "pancreas, digits, or a file: .h5ad .csv .tsv .parquet .npz .npy (rows are samples)"
-Data = Annotated[str, typer.Argument(help=DATA_HELP)]
+Data = Annotated[str, typer.Argument(help=DATA_HELP, metavar="DATA")]
 Label = Annotated[str | None, typer.Option("--label", help="Column with labels; detected where obvious.")]
 Group = Annotated[str | None, typer.Option("--group", help="Column with groups that splits must keep whole.")]
 IdColumn = Annotated[str | None, typer.Option("--id", help="Column with sample names; detected where obvious.")]
@@ -150,7 +150,7 @@ def inspect(
 
 @app.command(epilog="Example:  losslens transform losslens-runs/pancreas-20260101-120000 cells.h5ad -o codes.csv")
 def transform(
-    model: Annotated[Path, typer.Argument(help="Output folder of a comparison, or the folder 'model' in it.")],
+    model: Annotated[Path, typer.Argument(help="Output folder of a comparison, or the folder 'model' in it.", metavar="MODEL")],
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .csv, .npz or .h5ad.")],
     label: Label = None,
@@ -171,7 +171,7 @@ def transform(
 
 @app.command(epilog="Example:  losslens reconstruct losslens-runs/pancreas-20260101-120000 cells.h5ad -o rebuilt.h5ad")
 def reconstruct(
-    model: Annotated[Path, typer.Argument(help="Output folder of a comparison, or the folder 'model' in it.")],
+    model: Annotated[Path, typer.Argument(help="Output folder of a comparison, or the folder 'model' in it.", metavar="MODEL")],
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .csv, .npz or .h5ad.")] = Path(
         "reconstruction.csv"
@@ -215,7 +215,7 @@ def list_(
 def main() -> None:
     """Entry point: a mistake of the user ends with a message and status 2, an interrupt with status 130."""
     try:
-        app()
+        app(prog_name="losslens")
     except Interrupted as stop:
         typer.echo(f"\n{stop}", err=True)
         sys.exit(130)
@@ -257,7 +257,7 @@ def _listed(text: str | None) -> list[str]:
 
 
 def _whole(text: str) -> int:
-    if not text.isdigit():
+    if not text.isdecimal():
         raise typer.BadParameter(f"expected a whole number, found {text!r}")
     return int(text)
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from errno import EACCES
 from pathlib import Path
 from typing import Literal
 
@@ -45,9 +46,9 @@ def earlier(folder: Path, data: str) -> Manifest | None:
 
     Raises :class:`BadInput` if the folder holds anything else.
     """
+    if not os.path.isdir(folder) or not [path for path in folder.iterdir() if not path.match(PARTIAL)]:
+        return None
     try:
-        if not folder.exists() or not [path for path in folder.iterdir() if not path.match(PARTIAL)]:
-            return None
         found = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except (OSError, ValidationError) as error:
         raise _refused(f"{folder}, which is something else") from error
@@ -58,14 +59,19 @@ def earlier(folder: Path, data: str) -> Manifest | None:
 
 def claim(folder: Path, manifest: Manifest) -> None:
     """Make the folder and say in it what it is for; nothing is left behind where that cannot be done."""
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    made: list[Path] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write(folder / MANIFEST, manifest.model_dump_json(indent=1))
+        for path in (*reversed(folder.parents), folder):
+            if not path.exists():
+                path.mkdir()
+                made.append(path)
+        if not (folder / MANIFEST).exists():  # never replaced, as a run holds it
+            write(folder / MANIFEST, manifest.model_dump_json(indent=1))
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(EACCES, "permission denied")
     except OSError as error:
-        for path in made:
-            if path.is_dir():
-                path.rmdir()
+        for path in reversed(made):
+            path.rmdir()
         reason = error.strerror or type(error).__name__
         raise BadInput(expected="a folder that can be written", found=f"{folder} ({reason})", remedy=_OTHER) from error
 

@@ -209,6 +209,8 @@ def negative_binomial(
 def _log_rising(x: Tensor, theta: Tensor) -> Tensor:
     r""":math:`\log\Gamma(x+\theta) - \log\Gamma(\theta) - x\log\theta`, by Stirling's series where θ is large."""
     large = theta > 30.0
+    if not (torch.compiler.is_compiling() or bool(large.any())):
+        return torch.lgamma(x + theta) - torch.lgamma(theta) - x * theta.log()
     big = torch.where(large, theta, 30.0)
     end = x + big
     series = (end - 0.5) * torch.log1p(x / big) - x + _stirling_rest(end) - _stirling_rest(big)

@@ -32,8 +32,8 @@ class Evidence:
     training part, ``code`` (samples, code) and ``train_code`` (training samples, code) are the encoder's output,
     ``nats`` (samples,) is the held-out negative log-likelihood of each profile, of counts or zeros and ones
     (``measure="mass"``) or of real numbers (``"density"``): the two are not comparable. ``seed`` draws subsamples
-    and starts k-means: give all models of one repeat the same. Everything becomes float32 (nats float64) or text, contiguous;
-    what has that form already is not copied.
+    and starts k-means: give all models of one repeat the same. Everything becomes text or float32
+    (nats: float64), contiguous; what has that form already is not copied.
 
     Raises:
         BadInput: shapes disagree, a value is missing or infinite (training diverged), or nats come without a measure.

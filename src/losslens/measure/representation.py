@@ -43,9 +43,10 @@ def trustworthiness(evidence: Evidence) -> float | None:
 
     drawn = evidence.draw(len(evidence.code), TRUST_SAMPLES)
     neighbours = min(NEIGHBOURS, (len(drawn) - 1) // 2)
+    code = evidence.code[drawn].astype(np.float64)  # scikit-learn adds it up, which overflows in float32
     with threadpool_limits(1):
         distances = _squared_distances(evidence.target, drawn)
-        return float(measured(distances, evidence.code[drawn], n_neighbors=neighbours, metric="precomputed"))
+        return float(measured(distances, code, n_neighbors=neighbours, metric="precomputed"))
 
 
 @metric(
@@ -124,7 +125,7 @@ def _vote(
 
     voters = KNeighborsClassifier(min(VOTES, len(train_code)), algorithm="brute")
     with threadpool_limits(1):
-        said = voters.fit(train_code, train_labels).predict(code)
+        said = voters.fit(train_code.astype(np.float64), train_labels).predict(code.astype(np.float64))
     return np.asarray(said, dtype=np.str_)
 
 

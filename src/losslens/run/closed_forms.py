@@ -62,12 +62,14 @@ def _cosine(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 def _lengths(rows: Tensor) -> Tensor:
     """Norms of rows, summed in double precision: squares of large and of small values stay in range."""
-    return torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=torch.float64).to(rows.dtype)
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=torch.float64)
+    return norms.to(rows.dtype)
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
     """Inner product of two matrices, row by row: over millions of elements at once single precision would not do."""
-    return torch.linalg.vecdot(a, b).sum()
+    by_row: Tensor = torch.linalg.vecdot(a, b)
+    return by_row.sum()
 
 
 _FORMS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {"mse": _mse, "mae": _mae, "huber": _huber, "cosine": _cosine}

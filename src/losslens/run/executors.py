@@ -40,12 +40,10 @@ class Serial:
 
     def run(self, specs: Iterable[TrialSpec], folder: Path, may_start: Callable[[], bool]) -> Iterator[Any]:
         """Yield a ``Finished`` for each trial that was started."""
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
         for spec in specs:
             if not may_start():
                 return
-            with threadpool_limits(1):  # as in a worker: sums in another order have other last digits
+            with _one_thread():
                 finished = _work(spec, folder)
             yield finished
 
@@ -109,6 +107,17 @@ def _given_up(failed: Iterable[tuple[TrialSpec, int]], waiting: Waiting) -> list
     again = [(spec, attempt + 1) for spec, attempt in failed]
     waiting.extendleft(pair for pair in reversed(again) if pair[1] < ATTEMPTS)
     return [Lost(spec, _DIED) for spec, attempt in again if attempt >= ATTEMPTS]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread in every numeric library, as in a worker: sums taken in another order have other last digits."""
+    import scipy.linalg  # noqa: F401  both loaded here, as a library that comes later is not limited
+    import sklearn.cluster  # noqa: F401
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(1):
+        yield
 
 
 @contextmanager

@@ -40,13 +40,15 @@ class Adam:
     def __init__(self, parameters: FlatParameters, lr: float, weight_decay: float) -> None:
         values, grad = parameters.values.data, parameters.values.grad
         assert grad is not None
-        moments = [torch.zeros_like(values)], [torch.zeros_like(values)]
-        self.state = ([values], [grad], *moments, [], [torch.zeros((), device=values.device)])
-        self.settings = {"lr": lr, "weight_decay": weight_decay, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+        first, second = torch.zeros_like(values), torch.zeros_like(values)
+        steps = torch.zeros((), device=values.device)
+        self.state: tuple[list[Tensor], ...] = ([values], [grad], [first], [second], [], [steps])
+        self.lr, self.weight_decay = lr, weight_decay
 
     def step(self) -> None:
         """One step along the gradients."""
-        adam(*self.state, **self.settings, fused=True, amsgrad=False, maximize=False)  # type: ignore[arg-type]
+        rates = {"lr": self.lr, "weight_decay": self.weight_decay, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+        adam(*self.state, fused=True, amsgrad=False, maximize=False, **rates)  # type: ignore[misc,arg-type]
 
 
 class Gradients:
@@ -96,10 +98,9 @@ class Gradients:
 
 def supported(part: Parallel) -> bool:
     """Whether every path begins and ends with a linear layer and every layer has its backward pass here."""
-    return all(
-        isinstance(path[0], nn.Linear) and isinstance(path[-1], nn.Linear) and all(type(layer) in _FORWARD for layer in path)  # type: ignore[index,attr-defined]
-        for path in part.paths
-    )
+    paths = [list(path) for path in part.paths]  # type: ignore[call-overload]
+    ends_linear = all(isinstance(layer, nn.Linear) for path in paths for layer in (path[0], path[-1]))
+    return ends_linear and all(type(layer) in _FORWARD for path in paths for layer in path)
 
 
 class _Kept:
@@ -180,10 +181,11 @@ class _Head:
 
 def _linear(layer: nn.Linear, x: Tensor, kept: _Kept) -> Tensor:
     out = kept.like(x, layer.out_features)
-    return torch.mm(x, layer.weight.t(), out=out) if layer.bias is None else torch.addmm(layer.bias, x, layer.weight.t(), out=out)
+    weight = layer.weight.t()
+    return torch.mm(x, weight, out=out) if layer.bias is None else torch.addmm(layer.bias, x, weight, out=out)
 
 
-_FORWARD: dict[type[nn.Module], Callable[..., Tensor]] = {  # activations write over their input, a linear layer's output
+_FORWARD: dict[type[nn.Module], Callable[..., Tensor]] = {  # activations write over what the layer before them gave
     nn.Linear: _linear,
     nn.Identity: lambda layer, x, kept: x,
     nn.ReLU: lambda layer, x, kept: x.clamp_min_(0),

@@ -22,6 +22,7 @@ from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, prin
 from losslens.run.loop import train_best
 from losslens.run.prepared import Prepared, prepared
 from losslens.run.spec import Fit, TrialResult, TrialSpec
+from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Domain
 
 EXAMPLES, PICTURED, _CHUNK = 6, 400, 512
@@ -54,9 +55,12 @@ def _trained(spec: TrialSpec, data: Prepared) -> Finished:
     if training.diverged and training.best_epoch == 0:
         return _diverged(spec, tuple(fits), training.diverged, parameters, seconds)
     model, objective = training.model, training.objective
-    evidence = _evidence(
-        spec, data, model, rows, objective.reconstruct, lambda: _likelihood(objective, model, rows, data)
-    )
+    try:
+        evidence = _evidence(
+            spec, data, model, rows, objective.reconstruct, lambda: _likelihood(objective, model, rows, data)
+        )
+    except BadInput as error:  # weights are finite, yet what they give on the held-out part is not
+        return _diverged(spec, tuple(fits), f"on the held-out part it gave {error.found}", parameters, seconds)
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
     weights |= {f"objective.{k}": v for k, v in objective.state_dict().items()}
     return _finish(spec, evidence, tuple(fits), weights, parameters, seconds)
