@@ -115,7 +115,10 @@ def losslens_side(sweep: Sweep) -> None:
 
     began = time.perf_counter()
     done = LocalProcesses(sweep.workers).run(trials(sweep), Path(sweep.folder), lambda: True)
-    results: list[TrialResult] = [finished.result for finished in done]
+    results: list[TrialResult] = []
+    for finished in done:
+        results.append(finished.result)
+        say(f"losslens: {len(results)} trials, {time.perf_counter() - began:.1f} s so far")
     wall = time.perf_counter() - began
     training = sum(fit.seconds for result in results for fit in result.fits) / sweep.workers
     reached: dict[str, list[float]] = {}
@@ -159,6 +162,7 @@ def script_side(sweep: Sweep) -> None:
     began = time.perf_counter()
     for each, loss, lr in product(prepared, sweep.losses, sweep.rates):
         reached.setdefault(loss, []).append(train_one(sweep, each, loss, lr, sweep.epochs))
+        say(f"script: {loss} at {lr:g}, {time.perf_counter() - began:.1f} s so far")
     seconds = time.perf_counter() - began
     answer(seconds, seconds, reached)
 

@@ -44,14 +44,16 @@ def test_a_quick_training_measures_both_contenders(script, tmp_path: Path, capsy
     assert "CPU over losslens" in capsys.readouterr().out
 
 
-def test_both_sides_of_the_sweep_train_alike(script, tmp_path: Path) -> None:
-    sweep = script("sweep")
-    options = sweep.parse(["--quick"])
-    plan = sweep.prepare(tmp_path, options)
-    from losslens.run.executors import Serial
+def test_the_script_of_the_sweep_learns(script, tmp_path: Path) -> None:
+    from losslens.run.prepared import prepared
 
-    ours = {f.result.spec.objective.loss: f.result.fits[0].valid for f in Serial().run(sweep.trials(plan), tmp_path, lambda: True)}
-    assert set(ours) == {"mse", "cosine"}
+    sweep = script("sweep")
+    plan = sweep.prepare(tmp_path, sweep.parse(["--quick"]))
+    trials = sweep.trials(plan)
+    assert [trial.objective.loss for trial in trials] == ["mse", "cosine"]
+    data = prepared(Path(plan.folder), trials[0].split, trials[0].transform)
+    slow, fast = (sweep.train_one(plan, data, "mse", lr, epochs=1) for lr in (1e-9, 1e-3))
+    assert fast < 0.9 * slow
 
 
 def test_ratios_are_theirs_over_ours(script) -> None:

@@ -170,7 +170,9 @@ def test_a_held_out_score_can_be_computed_again(found):
     from sklearn.decomposition import PCA
 
     parts = split(80, DATA.labels, None, repeat=0, seed=0)
-    train, test = DATA.values[parts.train].astype(float), DATA.values[parts.test].astype(float)
+    mean, scale = DATA.values[parts.train].mean(0), DATA.values[parts.train].std(0)
+    assert "standard deviations" in found.document.dataset.space
+    train, test = ((DATA.values[part].astype(float) - mean) / scale for part in (parts.train, parts.test))
     pca = PCA(2).fit(train)
     residual = np.square(test - pca.inverse_transform(pca.transform(test))).sum()
     expected = 1 - residual / np.square(test - train.mean(0)).sum()
@@ -277,11 +279,14 @@ def test_what_fits_but_was_not_asked_for_is_said(found):
 
 
 def test_a_diverged_training_is_a_row_with_its_cause(tmp_path):
-    document = tiny(DATA.values * 1e18, tmp_path / "out", losses=["mse", "cosine"], repeats=1).document
-    row = document.row("mse")
+    found = tiny(DATA.values, tmp_path / "out", losses=["mse"], learning_rates=[1e30])
+    row = found.document.row("mse")
     assert row.verdict == "diverged"
-    assert "not finite" in row.note
-    assert document.recommended == "cosine"
+    assert "loss was not finite in epoch" in row.note
+    assert found.recommended is None
+    assert found.document.row("pca").measurements["mse"].mean is not None
+    again = tiny(DATA.values, tmp_path / "out", losses=["mse"], learning_rates=[1e30, 1e-3])  # the grid saves it
+    assert again.recommended == "mse"
 
 
 # --- counts --------------------------------------------------------------------------------------------------------

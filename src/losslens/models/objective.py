@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -38,13 +39,16 @@ class MagnitudeHead(nn.Module):
     """Predicts the logarithm of a row's norm (and its mean, for losses blind to shifts) from the code.
 
     It learns from the code without teaching it: the gradient stops there, so that the loss under comparison
-    alone shapes the code.
+    alone shapes the code. Log-norms stay within those of the training rows.
     """
+
+    reach: Tensor
 
     def __init__(self, code: int, centred: bool, width: int = 32) -> None:
         super().__init__()
         self.centred = centred
         self.net = nn.Sequential(nn.Linear(code, width), nn.ReLU(), nn.Linear(width, 2))
+        self.register_buffer("reach", torch.tensor([-math.inf, math.inf]))
 
     def loss(self, code: Tensor, profiles: Tensor) -> Tensor:
         """Squared error of log-norm and row mean; rows without a norm are left out."""
@@ -57,6 +61,7 @@ class MagnitudeHead(nn.Module):
     def apply_to(self, output: Tensor, code: Tensor) -> Tensor:
         """The output's direction, at the predicted magnitude and mean."""
         log_norm, level = self.net(code).split(1, 1)
+        log_norm = log_norm.clamp(self.reach[0], self.reach[1])  # an exponential must not extrapolate
         mean, norm = self._moments(output)
         direction: Tensor = (output - mean) / norm.clamp_min(1e-12)
         scaled: Tensor = direction * log_norm.exp()
@@ -72,7 +77,9 @@ class MagnitudeHead(nn.Module):
         mean, norm = self._moments(profiles)
         last = self.net[-1]
         assert isinstance(last, nn.Linear)
-        last.bias.copy_(torch.stack([norm.clamp_min(1e-12).log().mean(), mean.mean()]))
+        logs = norm.clamp_min(1e-12).log()
+        last.bias.copy_(torch.stack([logs.mean(), mean.mean()]))
+        self.reach.copy_(torch.stack([logs.min(), logs.max()]))
 
 
 class Objective(nn.Module):

@@ -153,10 +153,10 @@ def _asked(losses: Sequence[str], fitting: Sequence[tuple[str, str]], refused: S
     pairs = dict.fromkeys(_pair_named(text) for text in losses)
     chosen = [Candidate(*pair) for pair in pairs if pair in fitting]
     if not chosen:
-        why = [r.reason for r in refused if any(r.candidate in (loss, _any_with(link)) for loss, link in pairs)]
+        misfits = [r for r in refused if any(r.candidate in (loss, _any_with(link)) for loss, link in pairs)]
         raise BadInput(
             expected="at least one loss that fits the data",
-            found=f"{', '.join(losses)}: {'; '.join(why)}",
+            found="; ".join(f"{misfit.candidate}: {misfit.reason}" for misfit in misfits),
             remedy="Leave --loss out to get those that fit.",
         )
     return chosen
