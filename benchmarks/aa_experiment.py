@@ -69,14 +69,14 @@ def one_comparison(settings: Settings, number: int) -> Scores:
         )
         _check_share(settings, folder, first)
         return [
-            [_score(settings, folder, first, name, repeat) for repeat in range(1, settings.repeats + 1)]
-            for name in range(settings.names)
+            [_score(settings, folder, first, seed, repeat) for repeat in range(1, settings.repeats + 1)]
+            for seed in range(number * settings.names, (number + 1) * settings.names)
         ]
 
 
-def _score(settings: Settings, folder: Path, first: TrialSpec, name: int, repeat: int) -> float:
+def _score(settings: Settings, folder: Path, first: TrialSpec, seed: int, repeat: int) -> float:
     split = first.split.model_copy(update={"repeat": repeat})
-    result = run_trial(first.model_copy(update={"split": split, "seed": name}), folder).result
+    result = run_trial(first.model_copy(update={"split": split, "seed": seed}), folder).result
     score = result.metrics[settings.yardstick]
     assert score is not None
     return float(f"{score:.{settings.digits}g}")

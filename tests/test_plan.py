@@ -136,7 +136,11 @@ def test_what_fits_and_is_not_planned_is_listed():
         ({"losses": ("msee",)}, UnknownName, "Did you mean 'mse'"),
         ({"losses": ("mse+relus",)}, UnknownName, "an output activation among"),
         ({"losses": ("poisson",)}, BadInput, "found poisson: poisson needs counts"),
-        ({"losses": ("poisson", "mse+sigmoid")}, BadInput, r"sigmoid output: it lies in \[0, 1\].*poisson needs counts"),
+        (
+            {"losses": ("poisson", "mse+sigmoid")},
+            BadInput,
+            r"sigmoid output: it lies in \[0, 1\].*poisson needs counts",
+        ),
         ({"losses": ("gaussian+softplus", "poisson+linear")}, BadInput, "poisson alone"),
         ({"losses": ("mse",), "models": ("pca",)}, UnknownName, "a model among"),
     ],

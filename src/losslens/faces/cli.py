@@ -145,12 +145,14 @@ def inspect(
     if json:
         _print_json(found.as_json())
         return
-    text.render_gate(found.dataset, goal=found.goal, candidates=found.fitting, refused=found.refusals)
+    text.render_gate(found.dataset, goal=found.goal, candidates=found.summary(), refused=found.refusals)
 
 
 @app.command(epilog="Example:  losslens transform losslens-runs/pancreas-20260101-120000 cells.h5ad -o codes.csv")
 def transform(
-    model: Annotated[Path, typer.Argument(help="Output folder of a comparison, or the folder 'model' in it.", metavar="MODEL")],
+    model: Annotated[
+        Path, typer.Argument(help="Output folder of a comparison, or the folder 'model' in it.", metavar="MODEL")
+    ],
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .csv, .npz or .h5ad.")],
     label: Label = None,
@@ -171,7 +173,9 @@ def transform(
 
 @app.command(epilog="Example:  losslens reconstruct losslens-runs/pancreas-20260101-120000 cells.h5ad -o rebuilt.h5ad")
 def reconstruct(
-    model: Annotated[Path, typer.Argument(help="Output folder of a comparison, or the folder 'model' in it.", metavar="MODEL")],
+    model: Annotated[
+        Path, typer.Argument(help="Output folder of a comparison, or the folder 'model' in it.", metavar="MODEL")
+    ],
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .csv, .npz or .h5ad.")] = Path(
         "reconstruction.csv"

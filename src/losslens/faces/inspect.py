@@ -30,6 +30,20 @@ class Inspection:
         transform = TRANSFORMS[self.seen.kind.transform].summary
         return dataset(self.profiles, self.seen, transform, transform)
 
+    def summary(self) -> list[str]:
+        """What fits, said once for all losses that fit the same outputs."""
+        outputs: dict[str, list[str]] = {}
+        for pair in self.fitting:
+            loss, _, output = pair.partition("+")
+            outputs.setdefault(loss, []).append(output or "linear")
+        by_choice: dict[tuple[str, ...], list[str]] = {}
+        for loss, choice in outputs.items():
+            by_choice.setdefault(tuple(choice), []).append(loss)
+        return [
+            ", ".join(losses) + (f" (with a {' or '.join(choice)} output)" if len(choice) > 1 else "")
+            for choice, losses in by_choice.items()
+        ]
+
     @property
     def refusals(self) -> list[Refusal]:
         """What does not fit, as the report shows it."""

@@ -189,7 +189,7 @@ def negative_binomial(
     *,
     inverse_dispersion: Annotated[Tensor, Parameter(1.0, "feature", Range(1e-3, 1e6, log=True))],
 ) -> Tensor:
-    r"""Over-dispersed counts: mean ``output``, variance :math:`\mu + \mu^2/\theta`, one learned θ per feature.
+    r"""Over-dispersed counts: variance = mean + mean² / θ, with one learned θ per feature.
 
     .. math:: -\log\frac{\Gamma(x+\theta)}{\Gamma(\theta)\,x!}
               + (x + \theta)\log\left(1 + \frac{\mu}{\theta}\right) - x \log\frac{\mu}{\theta}

@@ -63,7 +63,7 @@ def mae(output: Tensor, target: Tensor) -> Tensor:
     torch_line="torch.nn.SmoothL1Loss(beta={beta:g})",
 )
 def smooth_l1(output: Tensor, target: Tensor, *, beta: Annotated[float, Range(1e-2, 1e2, log=True)] = 1.0) -> Tensor:
-    r"""Squared error over ``2 beta`` for small errors, absolute error beyond ``beta``.
+    r"""Squared error over twice beta for small errors, absolute error beyond beta.
 
     .. math:: r^2 / 2\beta \text{ if } |r| < \beta \text{ else } |r| - \beta/2, \qquad r = \hat x - x
 
@@ -130,11 +130,11 @@ def log_cosh(output: Tensor, target: Tensor) -> Tensor:
     " + {rest:g} * torch.nn.functional.mse_loss(output, target)",
 )
 def l1_plus_l2(output: Tensor, target: Tensor, *, mix: Annotated[float, Range(0.0, 1.0)] = 0.5) -> Tensor:
-    r"""A mixture of absolute and squared error, ``mix`` being the share of the absolute one.
+    r"""A mixture of absolute and squared error in declared shares.
 
     .. math:: m\,|\hat x - x| + (1 - m)\,(\hat x - x)^2
 
-    ``mix=0`` is mse, ``mix=1`` is mae.
+    ``mix`` is the share m of the absolute error: 0 gives mse, 1 gives mae.
 
     >>> losslens.l1_plus_l2(torch.tensor([2.0]), torch.zeros(1))
     tensor(3.)

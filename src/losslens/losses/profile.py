@@ -85,7 +85,7 @@ def cosine_plus_mse(
     mask: Tensor | None = None,
     magnitude: Annotated[float, Range(1e-3, 1e3, log=True)] = 1.0,
 ) -> Tensor:
-    r"""The cosine loss plus ``magnitude`` times the row's mean squared error: direction first, size not free.
+    r"""The cosine loss plus a weighted mean squared error: direction first, size not free.
 
     .. math:: 1 - \cos(\hat x, x) + \frac{\lambda}{G} \sum_g (\hat x_g - x_g)^2
 

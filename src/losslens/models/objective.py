@@ -52,7 +52,7 @@ class MagnitudeHead(nn.Module):
 
     def loss(self, code: Tensor, profiles: Tensor) -> Tensor:
         """Squared error of log-norm and row mean; rows without a norm are left out."""
-        mean, norm = self._moments(profiles)
+        mean, norm = self.moments(profiles)
         seen = (norm > 0).squeeze(1)
         error = self.net(code.detach()) - torch.cat([norm.clamp_min(1e-12).log(), mean], 1)
         squared: Tensor = error[seen].square().sum()
@@ -62,19 +62,20 @@ class MagnitudeHead(nn.Module):
         """The output's direction, at the predicted magnitude and mean."""
         log_norm, level = self.net(code).split(1, 1)
         log_norm = log_norm.clamp(self.reach[0], self.reach[1])  # an exponential must not extrapolate
-        mean, norm = self._moments(output)
+        mean, norm = self.moments(output)
         direction: Tensor = (output - mean) / norm.clamp_min(1e-12)
         scaled: Tensor = direction * log_norm.exp()
         return scaled + level if self.centred else scaled
 
-    def _moments(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def moments(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The level that the loss is blind to (or zero) and the norm of what is left, each (batch, 1)."""
         mean = rows.mean(1, keepdim=True) if self.centred else rows.new_zeros(len(rows), 1)
         return mean, (rows - mean).norm(dim=1, keepdim=True)
 
     @torch.no_grad()
     def start(self, profiles: Tensor) -> None:
         """Begin at the mean log-norm and mean level of some training rows."""
-        mean, norm = self._moments(profiles)
+        mean, norm = self.moments(profiles)
         last = self.net[-1]
         assert isinstance(last, nn.Linear)
         logs = norm.clamp_min(1e-12).log()

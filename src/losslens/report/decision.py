@@ -57,7 +57,13 @@ def decide(
 ) -> Decision | None:
     """Judge every candidate against the best one, paired by split, with Holm's correction.
 
-    ``simplest_first`` orders the candidates for the recommendation among the tied. None without any score.
+    ``simplest_first`` orders the candidates for the recommendation among the tied. None without a repeat that
+    every candidate with any score has finished.
+
+    >>> scores = {"mse": {0: 0.51, 1: 0.58, 2: 0.40}, "cosine": {0: 0.61, 1: 0.69, 2: 0.50}}
+    >>> found = decide(scores, higher_is_better=True, test_share=0.25, simplest_first=["mse", "cosine"])
+    >>> found.recommended, found.judged["mse"].verdict
+    ('cosine', 'worse')
     """
     sign = 1.0 if higher_is_better else -1.0
     shared = _shared_repeats(scores)

@@ -28,7 +28,7 @@ def corrected_interval(differences: Sequence[float], test_share: float, level: f
 
     The splits share samples, so the plain t interval is far too narrow; the second term makes up for it
     (Nadeau and Bengio, Machine Learning 52, 2003). ``test_share`` is :math:`n_{test}/n_{train}`.
-    Fewer than two differences give an unbounded interval; identical ones a point.
+    Fewer than two differences give an unbounded interval, identical ones what their sign alone supports.
 
     >>> corrected_interval([0.1, 0.2, 0.3], 0.25).low < 0 < corrected_interval([0.19, 0.2, 0.21], 0.25).low
     True
@@ -40,10 +40,20 @@ def corrected_interval(differences: Sequence[float], test_share: float, level: f
     if repeats < 2:
         return Interval(mean, -math.inf, math.inf, 1.0, repeats)
     spread = math.sqrt((1 / repeats + test_share) * float(np.var(d, ddof=1)))
-    if spread <= 1e-12 * max(1.0, abs(mean)):
-        return Interval(mean, mean, mean, 1.0 if mean == 0 else 0.0, repeats)
+    if spread <= 1e-12 * abs(mean):
+        return _without_spread(mean, repeats, level)
     reach = float(stats.t.ppf(0.5 + level / 2, repeats - 1)) * spread
     p = 2 * float(stats.t.sf(abs(mean) / spread, repeats - 1))
+    return Interval(mean, mean - reach, mean + reach, p, repeats)
+
+
+def _without_spread(mean: float, repeats: int, level: float) -> Interval:
+    """Identical differences: a share of so many samples takes few values, so two of them agree by chance.
+
+    They do not show how far they could have varied; what counts is that all have one sign (the exact sign test).
+    """
+    p = 1.0 if mean == 0 else 2.0 ** (1 - repeats)
+    reach = 0.0 if mean == 0 or p <= 1 - level else math.inf
     return Interval(mean, mean - reach, mean + reach, p, repeats)
 
 

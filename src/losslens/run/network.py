@@ -174,7 +174,7 @@ class _Head:
         self.head, self.chain = head, _Chain(head.net, first=True)
 
     def gradients(self, code: Tensor, profiles: Tensor) -> None:
-        mean, norm = self.head._moments(profiles)
+        mean, norm = self.head.moments(profiles)
         error = self.chain.forward(code).sub_(torch.cat([norm.clamp_min(1e-12).log(), mean], 1))
         self.chain.backward(error.mul_((norm > 0) * (2.0 / len(profiles))))
 

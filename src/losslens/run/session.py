@@ -20,7 +20,7 @@ class Clock:
 
     limit: float | None = None
     began: float = field(default_factory=time.monotonic)
-    spent: float = 0.0
+    longest: float = 0.0
     trials: int = 0
 
     @property
@@ -30,13 +30,12 @@ class Clock:
 
     def saw(self, seconds: float) -> None:
         """Learn from a finished trial."""
-        self.spent += seconds
+        self.longest = max(self.longest, seconds)
         self.trials += 1
 
     def may_start(self) -> bool:
-        """Whether one more trial is expected to end in time."""
-        typical = self.spent / self.trials if self.trials else 0.0
-        return self.limit is None or self.elapsed + typical + RESERVE < self.limit
+        """Whether one more trial, even if it takes as long as the longest so far, would end in time."""
+        return self.limit is None or self.elapsed + self.longest + RESERVE < self.limit
 
 
 @dataclass(frozen=True)
