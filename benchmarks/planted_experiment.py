@@ -1,4 +1,4 @@
-"""Planted truth: data made so that theory says which loss is right, and how often losslens finds it.
+r"""Planted truth: data made so that theory says which loss is right, and how often losslens finds it.
 
     python benchmarks/planted_experiment.py --runs 100 --scale 2
 
@@ -8,18 +8,19 @@ since calling everything tied would achieve that, *told apart* counts those in w
 
 The four settings, and why their answer is right:
 
-* ``laplace``: real values around a low-rank signal with Laplace noise of one scale. Held-out nats are a proper score, so
-  that no other density can beat the true one in expectation; a normal density of the same variance pays
-  :math:`\\tfrac12 \\log(\\pi e) - 1 \\approx 0.072` nats a value. The noise is large against the signal, so that what the
-  network misses of the signal (which is more like a normal variable) does not hide its shape.
+* ``laplace``: real values around a low-rank signal, with Laplace noise of one scale. Held-out nats are a proper score:
+  no other density beats the true one in expectation. A normal density of the same variance pays
+  :math:`\tfrac12 \log(\pi e) - 1 \approx 0.072` nats a value. The noise is large against the signal, so that what
+  the network misses of the signal, which is more like a normal variable, does not hide the shape of the noise.
 * ``gaussian``: the same with normal noise; here it is the Laplace density that pays,
-  :math:`\\tfrac12 + \\log(2/\\pi) \\approx 0.048` nats a value.
-* ``direction``: the direction of a profile is a low-rank signal with noise of one size, its magnitude says nothing, and
-  6 % of the profiles are ten times as long as the others. Squared error weighs a profile by its squared length: those 6 %
-  carry 86 % of it, and the axes are learned from a few dozen profiles. Cosine weighs all profiles equally, which is
-  right, since all directions are equally noisy (with von Mises-Fisher noise it is the likelihood). Goal: direction.
-* ``counts``: negative-binomial counts with variance :math:`\\mu + \\mu^2/2` at a mean of 20, eleven times that of a Poisson
-  distribution, whose nats pay for it.
+  :math:`\tfrac12 + \log(2/\pi) \approx 0.048` nats a value.
+* ``direction``: the direction of a profile is a low-rank signal with noise of one size; its magnitude says nothing, and
+  6 % of the profiles are ten times as long as the others. Squared error weighs a profile by its squared length: those
+  6 % carry 86 % of the weight, and the axes are learned from a few dozen profiles. Cosine weighs all profiles equally,
+  which is right where all directions are equally noisy (under von Mises-Fisher noise it is the likelihood). The goal
+  is direction, so delta-cosine decides.
+* ``counts``: negative-binomial counts with variance :math:`\mu + \mu^2/2` around a mean of 20: eleven times the
+  variance of a Poisson distribution, whose nats pay for it.
 """
 
 from __future__ import annotations
@@ -75,15 +76,11 @@ class Planted:
 
     def scaled(self, factor: int) -> Planted:
         """More samples in larger batches, and more repeats."""
-        return replace(
-            self, samples=factor * self.samples, batch=factor * self.batch, repeats=factor * self.repeats
-        )
+        return replace(self, samples=factor * self.samples, batch=factor * self.batch, repeats=factor * self.repeats)
 
     def trials(self, profiles: Profiles, seed: int) -> list[TrialSpec]:
         """Both losses on every split."""
-        training = TrainingSpec(
-            learning_rates=(self.lr,), batch=self.batch, epochs=self.epochs, patience=self.epochs
-        )
+        training = TrainingSpec(learning_rates=(self.lr,), batch=self.batch, epochs=self.epochs, patience=self.epochs)
         return [
             TrialSpec(
                 data=profiles.content_hash,
@@ -185,7 +182,9 @@ class Tally:
     told_apart: int
 
     def __str__(self) -> str:
-        return f"right answer best or tied in {self.found} of {self.runs} runs, the wrong one told apart in {self.told_apart}"
+        return (
+            f"right loss best or tied in {self.found} of {self.runs} runs, wrong one worse in {self.told_apart}"
+        )
 
 
 def tally(planted: Planted, decisions: Iterable[Decision | None]) -> Tally:
@@ -212,13 +211,15 @@ def main() -> None:
     parser.add_argument("--scale", type=int, default=1, help="so many times the samples, the batch and the repeats")
     parser.add_argument("--workers", type=int, default=cores())
     given = parser.parse_args()
-    print(f"{'noise':<10} {'right':<18} {'wrong':<10} {'yardstick':<13} {'runs':>4} {'found':>6} {'told apart':>10} {'s':>5}")
+    print(
+        f"{'noise':<10} {'right':<18} {'wrong':<10} {'yardstick':<13} {'runs':>4} {'found':>6} {'told apart':>10} {'s':>5}"
+    )
     for planted in (each.scaled(given.scale) for each in PLANTED.values()):
         began = time.perf_counter()
         found = run(planted, given.runs, given.workers)
         names = f"{planted.name:<10} {planted.right:<18} {planted.wrong:<10} {planted.yardstick:<13}"
         shares = f"{found.found / found.runs:>6.0%} {found.told_apart / found.runs:>10.0%}"
-        print(f"{names} {found.runs:>4} {shares} {time.perf_counter() - began:>5.0f}", flush=True)
+        print(f"{names} {found.runs:>4} {shares} {time.perf_counter() - began:>7.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import subprocess
 import sys
 import sysconfig
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,14 +65,14 @@ def environment() -> dict[str, str]:
     return {**os.environ, "COLUMNS": "300"}
 
 
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> Ended:
+def call(*arguments: object) -> Ended:
     """The command in this process, through its entry point."""
     from losslens.faces.cli import main
 
-    with pytest.MonkeyPatch.context() as patch:
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["losslens", *map(str, arguments)])
         patch.setenv("COLUMNS", "300")
         with pytest.raises(SystemExit) as ended:
             main()
-    printed = capsys.readouterr()
-    return Ended(int(ended.value.code or 0), printed.out, printed.err)
+    return Ended(int(ended.value.code or 0), out.getvalue(), err.getvalue())

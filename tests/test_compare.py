@@ -50,16 +50,14 @@ FORMS: dict[str, Callable[[Any], Any]] = {
 
 
 def content(found: Any) -> dict[str, Any]:
-    """A document without times, ids, and names of samples, features and data."""
+    """A document without times and names of samples, features and data."""
     whole = without_times(json.loads(found.document.model_dump_json()))
-    for row in whole["rows"]:
-        row.pop("trials")
     for example in whole["examples"]:
         example.pop("sample")
         example.pop("features")
     whole["sentence"] = whole["sentence"].replace(f"On {whole['dataset']['name']}", "On it")
     whole.pop("title")
-    facts = {name: whole["dataset"][name] for name in ("samples", "features", "classes", "kind", "facts")}
+    facts = {name: whole["dataset"][name] for name in ("content_hash", "classes", "kind", "facts")}
     return {**whole, "dataset": facts}
 
 

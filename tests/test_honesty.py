@@ -1,4 +1,4 @@
-"""The decision as a whole is honest: it finds no winner among equals, and does find the loss that theory says is right."""
+"""The decision as a whole is honest: no winner among equals, and the loss that theory calls right is found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trained models on disk and in use: what is saved is what is loaded, features go by name, units are those of the data."""
+"""Trained models on disk and in use: saved is loaded, features go by name, units are those of the data."""
 
 from __future__ import annotations
 
@@ -225,9 +225,9 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-def test_transform_writes_codes(counted, table, tmp_path, capsys, suffix):
+def test_transform_writes_codes(counted, table, tmp_path, suffix):
     output = tmp_path / f"codes{suffix}"
-    ended = call(capsys, "transform", counted, table, "-o", output)
+    ended = call("transform", counted, table, "-o", output)
     assert (ended.status, ended.out, ended.err) == (0, f"Wrote 70 x 2 to {output}\n", "")
     values, samples, columns, labels = read_back(output)
     np.testing.assert_allclose(values, losslens.load(counted).transform(named(COUNTS.values)), rtol=1e-5)
@@ -238,9 +238,9 @@ def test_transform_writes_codes(counted, table, tmp_path, capsys, suffix):
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-def test_reconstruct_writes_profiles(counted, table, tmp_path, capsys, suffix):
+def test_reconstruct_writes_profiles(counted, table, tmp_path, suffix):
     output = tmp_path / f"rebuilt{suffix}"
-    ended = call(capsys, "reconstruct", counted / "model", table, "-o", output, "--json")
+    ended = call("reconstruct", counted / "model", table, "-o", output, "--json")
     assert ended.status == 0
     assert json.loads(ended.out) == {"output": str(output), "rows": 70, "columns": 10}
     values, samples, columns, _ = read_back(output)
@@ -248,18 +248,18 @@ def test_reconstruct_writes_profiles(counted, table, tmp_path, capsys, suffix):
     assert (samples[0], columns) == ("cell0", GENES)
 
 
-def test_reconstruct_in_the_working_space(counted, table, tmp_path, capsys):
-    ended = call(capsys, "reconstruct", counted, table, "-o", tmp_path / "r.npz", "--space", "working")
+def test_reconstruct_in_the_working_space(counted, table, tmp_path):
+    ended = call("reconstruct", counted, table, "-o", tmp_path / "r.npz", "--space", "working")
     assert ended.status == 0, ended.err
     working = losslens.load(counted).reconstruct(named(COUNTS.values), space="working")
     np.testing.assert_allclose(read_back(tmp_path / "r.npz")[0], working, rtol=1e-5)
 
 
-def test_what_was_written_can_be_read(counted, table, tmp_path, capsys):
+def test_what_was_written_can_be_read(counted, table, tmp_path):
     """Codes are data: each form goes straight into another command."""
     for suffix in WRITERS:
-        call(capsys, "transform", counted, table, "-o", tmp_path / f"codes{suffix}")
-        found = json.loads(call(capsys, "inspect", tmp_path / f"codes{suffix}", "--json").out)
+        call("transform", counted, table, "-o", tmp_path / f"codes{suffix}")
+        found = json.loads(call("inspect", tmp_path / f"codes{suffix}", "--json").out)
         assert (found["samples"], found["features"]) == (70, 2)
         assert sum(found["classes"].values()) == 70
 
