@@ -65,8 +65,8 @@ class Planted:
     batch: int
     code: int
     repeats: int
-    lr: float = 1e-2
-    epochs: int = 20
+    lr: float
+    epochs: int
     transform: str = "none"
 
     @property
@@ -118,6 +118,8 @@ PLANTED = {
             batch=32,
             code=2,
             repeats=5,
+            lr=1.5e-2,
+            epochs=14,
         ),
         Planted(
             "gaussian",
@@ -128,7 +130,9 @@ PLANTED = {
             samples=160,
             batch=32,
             code=2,
-            repeats=4,
+            repeats=5,
+            lr=1.5e-2,
+            epochs=12,
         ),
         Planted(
             "direction",
@@ -141,6 +145,7 @@ PLANTED = {
             code=3,
             repeats=5,
             lr=2e-2,
+            epochs=20,
         ),
         Planted(
             "counts",
@@ -152,6 +157,8 @@ PLANTED = {
             batch=32,
             code=2,
             repeats=3,
+            lr=1.5e-2,
+            epochs=14,
             transform="library_log",
         ),
     )
@@ -182,9 +189,7 @@ class Tally:
     told_apart: int
 
     def __str__(self) -> str:
-        return (
-            f"right loss best or tied in {self.found} of {self.runs} runs, wrong one worse in {self.told_apart}"
-        )
+        return f"right loss best or tied in {self.found} of {self.runs} runs, wrong one worse in {self.told_apart}"
 
 
 def tally(planted: Planted, decisions: Iterable[Decision | None]) -> Tally:
@@ -211,9 +216,8 @@ def main() -> None:
     parser.add_argument("--scale", type=int, default=1, help="so many times the samples, the batch and the repeats")
     parser.add_argument("--workers", type=int, default=cores())
     given = parser.parse_args()
-    print(
-        f"{'noise':<10} {'right':<18} {'wrong':<10} {'yardstick':<13} {'runs':>4} {'found':>6} {'told apart':>10} {'s':>5}"
-    )
+    heads = ("noise", "right", "wrong", "yardstick", "runs", "found", "told apart", "seconds")
+    print("{:<10} {:<18} {:<10} {:<13} {:>4} {:>6} {:>10} {:>7}".format(*heads))
     for planted in (each.scaled(given.scale) for each in PLANTED.values()):
         began = time.perf_counter()
         found = run(planted, given.runs, given.workers)

@@ -28,7 +28,8 @@ def _result(key: str, repeat: int, score: float | None, status: str = "ok") -> T
     )
     fits = () if baseline else (Fit(lr=1e-3, train=(1.0,), valid=(2.0, 1.0), best_epoch=1, chosen=True),)
     metrics = {} if score is None else {"r2": score}
-    return TrialResult(spec=spec, status=status, cause="it exploded" if status != "ok" else "", metrics=metrics, fits=fits)
+    cause = "it exploded" if status != "ok" else ""
+    return TrialResult(spec=spec, status=status, cause=cause, metrics=metrics, fits=fits)
 
 
 def _results(means: dict[str, float], noise: float = 0.002, repeats: int = 5) -> dict:
@@ -51,7 +52,7 @@ def test_a_sole_winner_is_named_with_its_lead_over_the_next():
     decision, said = _said(results, ["mse", "mae"])
     assert decision.sole_winner
     assert said.sentence.startswith("On cells, train with mse: held-out R²")
-    assert "better than every other loss; the next, mae, is 0.1" in said.sentence
+    assert "better than every other; the next, mae, is 0.1" in said.sentence
     assert "It beats PCA of the same code size by 0.2" in said.sentence
 
 
@@ -59,14 +60,22 @@ def test_the_simplest_of_the_tied_is_recommended_although_another_scored_higher(
     results = _results({"mse": 0.500, "huber": 0.508, "mae": 0.3, "pca": 0.3}, noise=0.006)
     decision, said = _said(results, ["mse", "mae", "huber"])
     assert (decision.best, decision.recommended) == ("huber", "mse")
-    assert "simplest of 2 losses that cannot be told apart from the best (huber)" in said.sentence
+    assert "simplest of 2 that cannot be told apart from the best (huber)" in said.sentence
 
 
 def test_pca_ahead_is_the_headline_and_advice_follows():
     results = _results({"mse": 0.5, "mae": 0.4, "pca": 0.6})
     _, said = _said(results, ["mse", "mae"])
-    assert said.sentence.startswith("PCA of the same code size beats every trained model here, by 0.1")
+    assert said.sentence.startswith("PCA of the same code size beats every network here, the closest (mse) by 0.1")
     assert "What to try" in said.advice[0]
+
+
+def test_pca_ahead_of_all_plain_networks_is_the_headline_even_if_the_pca_path_wins():
+    results = _results({"mse": 0.5, "mse@pca_path": 0.65, "pca": 0.6})
+    _, said = _said(results, ["mse", "mse@pca_path"])
+    assert said.sentence.startswith("PCA of the same code size beats every plain autoencoder here, the closest (mse)")
+    assert "train with mse with PCA path" in said.sentence
+    assert "It beats PCA of the same code size by 0.0" in said.sentence
 
 
 def test_pca_within_the_noise_is_called_so():

@@ -48,7 +48,7 @@ class Profiles:
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of values, labels and groups: equal data have equal hashes, dense or sparse, whatever file they came from."""
+        """Hash of values, labels and groups: equal data have equal hashes, dense or sparse, from any file."""
         digest = hashlib.sha256(repr(self.shape).encode())
         for first in range(0, self.shape[0], _CHUNK):
             rows = sp.csr_matrix(self.values[first : first + _CHUNK])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from losslens.measure.metrics import METRICS
 from losslens.report.decision import Decision, difference
@@ -21,67 +22,116 @@ class Answer:
 
 
 def answer(results: Results, contest: Contest, decision: Decision | None, goal: Goal, data: Dataset) -> Answer:
-    """Which to use, by how much, how sure, and against which baseline."""
+    """Which to use, by how much, how sure, and against which baseline; a baseline that is ahead comes first."""
     if decision is None:
         return Answer("No candidate finished a training, so there is nothing to recommend.", _without_decision())
-    repeats = len(scores(results[decision.recommended], contest.yardstick))
-    baseline = _strongest_baseline(results, contest)
-    versus = _versus_baseline(results, contest, decision, baseline) if baseline else None
-    parts = [_choice(results, contest, decision, data, repeats), _against(versus, baseline)]
-    if versus and baseline and versus.low > 0:
-        parts = [_headline(results, contest, decision, baseline, versus), parts[0]]
-    return Answer(" ".join(part for part in parts if part), _advice(decision, versus, baseline, repeats, goal))
+    told = _Told(results, contest, decision, data.name)
+    parts = [told.headline(), told.choice(), told.against()]
+    return Answer(" ".join(part for part in parts if part), _advice(told, goal))
 
 
-def _choice(results: Results, contest: Contest, decision: Decision, data: Dataset, repeats: int) -> str:
-    metric = METRICS[contest.yardstick]
-    pick = decision.recommended
-    own = scores(results[pick], contest.yardstick)
-    value = f"held-out {_named(metric.title)} {_number(sum(own.values()) / len(own))}{_unit(metric.unit)} over {repeats} split{'s' * (repeats != 1)}"
-    if repeats < 2:
+@dataclass(frozen=True)
+class _Told:
+    """The parts of the answer, each a sentence or empty."""
+
+    results: Results
+    contest: Contest
+    decision: Decision
+    data: str
+
+    @property
+    def pick(self) -> str:
+        return self.decision.recommended
+
+    @property
+    def repeats(self) -> int:
+        return len(self.scores(self.pick))
+
+    @cached_property
+    def baseline(self) -> str | None:
+        return _strongest_baseline(self.results, self.contest)
+
+    @cached_property
+    def versus(self) -> Interval | None:
+        """How far the recommended one is behind the strongest baseline (negative: ahead)."""
+        return self.behind(self.pick) if self.baseline else None
+
+    def scores(self, key: str) -> dict[int, float]:
+        return scores(self.results[key], self.contest.yardstick)
+
+    def behind(self, key: str) -> Interval:
+        """How far a candidate is behind the strongest baseline."""
+        assert self.baseline is not None
+        return difference(self.scores(self.baseline), self.scores(key), self.contest.test_share, self.contest.sign)
+
+    def headline(self) -> str:
+        """The strongest baseline, if all networks, all plain ones, or the recommended one lie behind it."""
+        if self.baseline is None or self.repeats < 2:
+            return ""
+        every = list(self.decision.judged)
+        for keys, whom in ((every, "every network"), ([k for k in every if "@" not in k], "every plain autoencoder")):
+            gaps = {key: self.behind(key) for key in keys}
+            if gaps and all(gap.low > 0 for gap in gaps.values()):
+                return self.ahead_of(whom, min(gaps, key=lambda key: gaps[key].mean))
+        return self.ahead_of("the recommended loss", self.pick) if self.versus and self.versus.low > 0 else ""
+
+    def ahead_of(self, whom: str, closest: str) -> str:
+        gap = self.behind(closest)
+        name = title(self.baseline or "")
         return (
-            f"On {data.name}, {title(decision.best)} came out first ({value}); one split cannot say how sure that is."
+            f"{name[0].upper()}{name[1:]} beats {whom} here, the closest ({title(closest)}) by {_number(gap.mean)} in "
+            f"{self.yardstick} (95 % interval {_bounds(gap)})."
         )
-    if decision.sole_winner:
-        runner = min((k for k in decision.judged if k != pick), key=lambda k: decision.judged[k].difference.mean)
-        gap = decision.judged[runner]
+
+    @property
+    def yardstick(self) -> str:
+        return _named(METRICS[self.contest.yardstick].title)
+
+    @property
+    def value(self) -> str:
+        own = self.scores(self.pick)
+        unit = _unit(METRICS[self.contest.yardstick].unit)
+        splits = f"{self.repeats} split{'s' * (self.repeats != 1)}"
+        return f"held-out {self.yardstick} {_number(sum(own.values()) / len(own))}{unit} over {splits}"
+
+    def choice(self) -> str:
+        """The recommendation and its lead or its ties."""
+        if self.repeats < 2:
+            return (
+                f"On {self.data}, {title(self.pick)} came out first ({self.value}); "
+                "one split cannot say how sure that is."
+            )
+        lead = f"On {self.data}, train with {title(self.pick)}: {self.value}"
+        if len(self.decision.judged) == 1:
+            return f"{lead}; it was the only loss compared."
+        return f"{lead}{self.lead()}" if self.decision.sole_winner else f"{lead}{self.ties()}"
+
+    def lead(self) -> str:
+        others = [key for key in self.decision.judged if key != self.pick]
+        runner = min(others, key=lambda key: self.decision.judged[key].difference.mean)
+        gap = self.decision.judged[runner]
         return (
-            f"On {data.name}, train with {title(pick)}: {value}, better than every other loss; the next, {title(runner)}, is "
-            f"{_number(gap.difference.mean)} behind (95 % interval {_bounds(gap.difference)}, p = {gap.p_holm:.2g} after Holm)."
+            f", better than every other; the next, {title(runner)}, is {_number(gap.difference.mean)} behind "
+            f"(95 % interval {_bounds(gap.difference)}, p = {gap.p_holm:.2g} after Holm)."
         )
-    others = [title(k) for k in sorted(decision.tied, key=lambda k: decision.judged[k].difference.mean) if k != pick]
-    if not others:
-        return f"On {data.name}, train with {title(pick)}: {value}; it was the only loss compared."
-    return (
-        f"On {data.name}, train with {title(pick)}: {value}; it is the simplest of {len(others) + 1} losses that "
-        f"cannot be told apart from the best ({_listed(others)})."
-    )
 
+    def ties(self) -> str:
+        tied = sorted(self.decision.tied, key=lambda key: self.decision.judged[key].difference.mean)
+        others = [title(key) for key in tied if key != self.pick]
+        return f"; it is the simplest of {len(others) + 1} that cannot be told apart from the best ({_listed(others)})."
 
-def _against(versus: Interval | None, baseline: str | None) -> str:
-    if versus is None or baseline is None:
-        return ""
-    if versus.repeats < 2:
-        return f"It lies {_number(abs(versus.mean))} {'ahead of' if versus.mean < 0 else 'behind'} {title(baseline)}."
-    bounds = f"95 % interval {_number(-versus.high)} to {_number(-versus.low)}"
-    if versus.high < 0:
-        return f"It beats {title(baseline)} by {_number(-versus.mean)} ({bounds})."
-    return f"It cannot be told apart from {title(baseline)} (difference {_number(-versus.mean)}, {bounds})."
-
-
-def _headline(results: Results, contest: Contest, decision: Decision, baseline: str, versus: Interval) -> str:
-    own = scores(results[baseline], contest.yardstick)
-    behind = [
-        key
-        for key in decision.judged
-        if difference(own, scores(results[key], contest.yardstick), contest.test_share, contest.sign).low > 0
-    ]
-    name = title(baseline)
-    whom = "every trained model here" if len(behind) == len(decision.judged) else "the recommended one"
-    return (
-        f"{name[0].upper()}{name[1:]} beats {whom}, by {_number(versus.mean)} in {_named(METRICS[contest.yardstick].title)} "
-        f"(95 % interval {_bounds(versus)})."
-    )
+    def against(self) -> str:
+        """The recommended one beside the strongest baseline, unless the headline has said it."""
+        if self.versus is None or self.baseline is None or (self.repeats > 1 and self.versus.low > 0):
+            return ""
+        if self.repeats < 2:
+            side = "ahead of" if self.versus.mean < 0 else "behind"
+            return f"It lies {_number(abs(self.versus.mean))} {side} {title(self.baseline)}."
+        bounds = f"95 % interval {_number(-self.versus.high)} to {_number(-self.versus.low)}"
+        if self.versus.high < 0:
+            return f"It beats {title(self.baseline)} by {_number(-self.versus.mean)} ({bounds})."
+        mean = _number(-self.versus.mean)
+        return f"It cannot be told apart from {title(self.baseline)} (difference {mean}, {bounds})."
 
 
 def _strongest_baseline(results: Results, contest: Contest) -> str | None:
@@ -93,28 +143,27 @@ def _strongest_baseline(results: Results, contest: Contest) -> str | None:
     return max(means, key=lambda key: means[key]) if means else None
 
 
-def _versus_baseline(results: Results, contest: Contest, decision: Decision, baseline: str) -> Interval:
-    own = scores(results[decision.recommended], contest.yardstick)
-    return difference(scores(results[baseline], contest.yardstick), own, contest.test_share, contest.sign)
-
-
-def _advice(decision: Decision, versus: Interval | None, baseline: str | None, repeats: int, goal: Goal) -> list[str]:
+def _advice(told: _Told, goal: Goal) -> list[str]:
     lines = []
-    if baseline == "pca" and versus and versus.mean > 0:
+    if told.baseline == "pca" and told.versus and told.versus.mean > 0:
         lines.append(
-            "PCA is ahead, as it often is on small and noisy sets. What to try: more samples; a smaller code; the PCA path "
-            "(--models pca_path), which starts at PCA and can only add to it; or simply use PCA."
+            "PCA is ahead, as it often is on small and noisy sets. What to try: more samples; a smaller code; the "
+            "PCA path (--models pca_path), which starts at PCA and can only add to it; or simply PCA."
         )
-    if len(decision.tied) > 1 and repeats >= 2:
+    if told.pick.endswith("@pca_path"):
         lines.append(
-            "Losses are called tied when these splits cannot separate them; more repeats (--repeats 10) separate smaller differences."
+            "The PCA path is a linear path beside the network that starts at PCA and shares its code; the folder "
+            "'model' holds it trained, losslens.load reads it."
         )
-    if repeats < 3:
+    if len(told.decision.tied) > 1 and told.repeats >= 2:
         lines.append(
-            f"With {repeats} repeat{'s' * (repeats != 1)} the intervals are very wide or missing; use --repeats 5 or more."
+            "Tied means that these splits cannot separate them; more repeats (--repeats 10) separate smaller ones."
         )
+    if told.repeats < 3:
+        lines.append("With fewer than 3 repeats the intervals are very wide or missing; use --repeats 5 or more.")
     lines.append(
-        f"The goal here is {goal.name}. Another goal may prefer another loss: add --goal to ask, nothing is trained again with the same --out."
+        f"The goal here is {goal.name}; another goal may prefer another loss. Ask with --goal: with the same --out "
+        "nothing is trained again."
     )
     return lines
 

@@ -95,13 +95,13 @@ def title(key: str) -> str:
     """How a row is called in tables and sentences.
 
     >>> title("mse+softplus"), title("mse@pca_path")
-    ('mse, softplus output', 'mse, PCA path')
+    ('mse with softplus output', 'mse with PCA path')
     """
     if key in BASELINE_TITLES:
         return BASELINE_TITLES[key]
     pair, _, model = key.partition("@")
     loss, _, link = pair.partition("+")
-    return loss + (f", {link} output" if link else "") + (", PCA path" if model == "pca_path" else "")
+    return loss + (f" with {link} output" if link else "") + (" with PCA path" if model == "pca_path" else "")
 
 
 def _failed(own: Mapping[int, TrialResult]) -> list[TrialResult]:

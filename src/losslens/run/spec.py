@@ -31,7 +31,7 @@ class TrainingSpec(Spec):
     goes on, until ``patience`` epochs bring no improvement or ``epochs`` are done.
     """
 
-    learning_rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
+    learning_rates: tuple[float, ...] = (2e-4, 1e-3)
     batch: int = Field(32, ge=1)
     epochs: int = Field(60, ge=1)
     trial_epochs: int = Field(4, ge=1)
