@@ -296,6 +296,16 @@ def test_only_repeats_that_all_have_decide_who_is_best():
     assert found.judged["other"].difference.repeats == 4
 
 
+def test_a_candidate_ahead_on_its_own_repeats_is_not_called_worse():
+    """The best is found on the one split that all have; over the others it is clearly behind."""
+    lead = {0: 0.901, **dict.fromkeys(range(1, 9), 0.5)}
+    other = {0: 0.900, **{repeat: 0.7 + 0.01 * (repeat % 3) for repeat in range(1, 9)}}
+    found = decided({"lead": lead, "other": other, "stopped": {0: 0.1}})
+    assert found.best == "lead"
+    assert found.judged["other"].p_holm < 0.05
+    assert found.judged["other"].verdict == "tied"
+
+
 def test_pairs_are_repeats_that_both_have():
     assert paired({0: 1.0, 1: 2.0, 3: 5.0}, {3: 1.0, 0: 0.5, 2: 9.0}) == [0.5, 4.0]
 

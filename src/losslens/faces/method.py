@@ -40,8 +40,8 @@ def _network(plan: Plan, features: int) -> str:
 def _training(training: TrainingSpec) -> str:
     return (
         f"Adam, batches of {training.batch} in the same order for all candidates of a repeat; at most "
-        f"{training.epochs} epochs, stopped when {training.patience} bring no improvement of the candidate's own loss on "
-        "the validation part; the best weights are kept"
+        f"{training.epochs} epochs, stopped when {training.patience} bring no improvement of the candidate's own loss "
+        "on the validation part; the best weights are kept"
     )
 
 

@@ -34,8 +34,8 @@ class TrainingSpec(Spec):
     learning_rates: tuple[float, ...] = (2e-4, 1e-3)
     batch: int = Field(32, ge=1)
     epochs: int = Field(60, ge=1)
-    trial_epochs: int = Field(4, ge=1)
-    patience: int = Field(5, ge=1)
+    trial_epochs: int = Field(3, ge=1)
+    patience: int = Field(4, ge=1)
     weight_decay: float = Field(0.0, ge=0)
     precision: Precision = "fp32"
     device: str = "cpu"
