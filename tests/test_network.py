@@ -34,7 +34,7 @@ def _pair(kind: str, loss: str, link: str, activation: str = "relu") -> tuple[Au
     batch = _batch(loss)
     axes = torch.linalg.qr(torch.randn(FEATURES, CODE))[0].T if kind == "pca_path" else None
     start(model, spec, batch.profiles.mean(0), objective.raw_mean(batch.profiles.mean(0)), axes)
-    objective.start(batch)
+    objective.start(batch, batch.profiles - batch.profiles.mean(0))
     return model, objective
 
 

@@ -47,25 +47,31 @@ class MagnitudeHead(nn.Module):
     def __init__(self, code: int, centred: bool, width: int = 32) -> None:
         super().__init__()
         self.centred = centred
-        self.net = nn.Sequential(nn.Linear(code, width), nn.ReLU(), nn.Linear(width, 2))
+        self.net = nn.Sequential(nn.Linear(code + 1, width), nn.ReLU(), nn.Linear(width, 2))
         self.register_buffer("reach", torch.tensor([-math.inf, math.inf]))
 
     def loss(self, code: Tensor, profiles: Tensor) -> Tensor:
         """Squared error of log-norm and row mean; rows without a norm are left out."""
         mean, norm = self.moments(profiles)
         seen = (norm > 0).squeeze(1)
-        error = self.net(code.detach()) - torch.cat([norm.clamp_min(1e-12).log(), mean], 1)
+        error = self.net(self.inputs(code.detach())) - torch.cat([norm.clamp_min(1e-12).log(), mean], 1)
         squared: Tensor = error[seen].square().sum()
         return squared / max(len(profiles), 1)
 
     def apply_to(self, output: Tensor, code: Tensor) -> Tensor:
         """The output's direction, at the predicted magnitude and mean."""
-        log_norm, level = self.net(code).split(1, 1)
+        log_norm, level = self.net(self.inputs(code)).split(1, 1)
         log_norm = log_norm.clamp(self.reach[0], self.reach[1])  # an exponential must not extrapolate
         mean, norm = self.moments(output)
         direction: Tensor = (output - mean) / norm.clamp_min(1e-12)
         scaled: Tensor = direction * log_norm.exp()
         return scaled + level if self.centred else scaled
+
+    @staticmethod
+    def inputs(code: Tensor) -> Tensor:
+        """The code's direction and the logarithm of its norm: a profile twice as long need not be extrapolated."""
+        size = code.norm(dim=1, keepdim=True).clamp_min(1e-6)
+        return torch.cat([code / size, size.log()], 1)
 
     def moments(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The level that the loss is blind to (or zero) and the norm of what is left, each (batch, 1)."""
@@ -129,13 +135,14 @@ class Objective(nn.Module):
         return mean if link.inverse is None else link.inverse(mean)
 
     @torch.no_grad()
-    def start(self, batch: Batch) -> None:
-        """Set what does not depend on the network from some training rows."""
+    def start(self, batch: Batch, errors: Tensor) -> None:
+        """Set what does not depend on the network from training rows and the errors of a first reconstruction."""
         if self.head is not None:
             self.head.start(batch.profiles)
         for name in self.criterion.logs:
-            if name == "scale":  # a distribution as wide as the data themselves
-                spread = batch.profiles.std(0).square().mean().sqrt()
+            if name == "scale":  # its best constant for these errors: small steps could not bring it there in time
+                squared = self.criterion.entry.elicits == "mean"
+                spread = errors.square().mean().sqrt() if squared else errors.abs().mean()
                 self.criterion.logs[name].fill_(float(spread.clamp_min(1e-3).log()))
 
     def _target(self, batch: Batch) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -124,9 +125,10 @@ class _Told:
         """The recommended one beside the strongest baseline, unless the headline has said it."""
         if self.versus is None or self.baseline is None or (self.repeats > 1 and self.versus.low > 0):
             return ""
-        if self.repeats < 2:
+        if not math.isfinite(self.versus.low):
             side = "ahead of" if self.versus.mean < 0 else "behind"
-            return f"It lies {_number(abs(self.versus.mean))} {side} {title(self.baseline)}."
+            gap = f"{_number(abs(self.versus.mean))} {side} {title(self.baseline)}"
+            return f"It lies {gap}; these splits give no interval for that."
         bounds = f"95 % interval {_number(-self.versus.high)} to {_number(-self.versus.low)}"
         if self.versus.high < 0:
             return f"It beats {title(self.baseline)} by {_number(-self.versus.mean)} ({bounds})."

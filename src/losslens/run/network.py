@@ -175,7 +175,7 @@ class _Head:
 
     def gradients(self, code: Tensor, profiles: Tensor) -> None:
         mean, norm = self.head.moments(profiles)
-        error = self.chain.forward(code).sub_(torch.cat([norm.clamp_min(1e-12).log(), mean], 1))
+        error = self.chain.forward(self.head.inputs(code)).sub_(torch.cat([norm.clamp_min(1e-12).log(), mean], 1))
         self.chain.backward(error.mul_((norm > 0) * (2.0 / len(profiles))))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from losslens.losses import LOSSES
 from losslens.measure.evidence import Evidence
 from losslens.measure.metrics import evaluate
 from losslens.measure.pictures import picture
@@ -95,14 +96,24 @@ def _maker(spec: TrialSpec, data: Prepared) -> Callable[[], tuple[Autoencoder, O
     first = data.batches(True, "cpu")(torch.from_numpy(data.split.train))
     mean = first.profiles.mean(0)
     mean_counts = mean if first.counts is None else first.counts.mean(0)
-    axes = principal_axes(data, spec.model.code, spec.seed) if spec.model.kind == "pca_path" else None
+    linear = spec.model.kind == "pca_path"
+    wanted = linear or "scale" in LOSSES[objective_spec.loss].parameters
+    axes = principal_axes(data, spec.model.code, spec.seed) if wanted else None
+    errors = first.profiles - mean
+    errors = errors if axes is None else errors - errors @ axes.T @ axes
 
     def make() -> tuple[Autoencoder, Objective]:
         torch.manual_seed(_seed(spec))
         model = Autoencoder.build(spec.model, data.features)
         objective = Objective(objective_spec, data.features, spec.model.code)
-        start(model, spec.model, mean, objective.raw_mean(mean_counts if objective.on_counts else mean), axes)
-        objective.start(first)
+        start(
+            model,
+            spec.model,
+            mean,
+            objective.raw_mean(mean_counts if objective.on_counts else mean),
+            axes if linear else None,
+        )
+        objective.start(first, errors)
         return model.to(device), objective.to(device)
 
     return make
