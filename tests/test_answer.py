@@ -51,7 +51,7 @@ def test_a_sole_winner_is_named_with_its_lead_over_the_next():
     results = _results({"mse": 0.5, "mae": 0.4, "pca": 0.3, "zeros": -1.0})
     decision, said = _said(results, ["mse", "mae"])
     assert decision.sole_winner
-    assert said.sentence.startswith("On cells, train with mse: held-out R²")
+    assert said.sentence.startswith("On cells, use mse: held-out R²")
     assert "better than every other; the next, mae, is 0.1" in said.sentence
     assert "It beats PCA of the same code size by 0.2" in said.sentence
 
@@ -74,7 +74,7 @@ def test_pca_ahead_of_all_plain_networks_is_the_headline_even_if_the_pca_path_wi
     results = _results({"mse": 0.5, "mse@pca_path": 0.65, "pca": 0.6})
     _, said = _said(results, ["mse", "mse@pca_path"])
     assert said.sentence.startswith("PCA of the same code size beats every plain autoencoder here, the closest (mse)")
-    assert "train with mse with PCA path" in said.sentence
+    assert "use mse with PCA path" in said.sentence
     assert "It beats PCA of the same code size by 0.0" in said.sentence
 
 

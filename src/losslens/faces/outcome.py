@@ -146,10 +146,10 @@ def _not_run(run: Run, outcome: Outcome) -> list[str]:
     for pair in run.plan.left_out:
         loss, _, output = pair.partition("+")
         by_output[output].append(loss)
+    by_losses: dict[str, list[str]] = defaultdict(list)
     for output, losses in by_output.items():
-        how = f"with a {output} output (--loss NAME+{output})" if output else "(--loss NAME)"
-        lines.append(f"Fits too, but was not asked for {how}: {', '.join(losses)}.")
-    return lines
+        by_losses[", ".join(losses)].append(f"--loss NAME{'+' * bool(output)}{output}")
+    return lines + [f"Fits too, not asked for ({', '.join(how)}): {names}." for names, how in by_losses.items()]
 
 
 def _save_model(judged: Document, run: Run, outcome: Outcome, folder: Path, store: Store, data: DataFolder) -> None:

@@ -102,7 +102,7 @@ class _Told:
                 f"On {self.data}, {title(self.pick)} came out first ({self.value}); "
                 "one split cannot say how sure that is."
             )
-        lead = f"On {self.data}, train with {title(self.pick)}: {self.value}"
+        lead = f"On {self.data}, use {title(self.pick)}: {self.value}"
         if len(self.decision.judged) == 1:
             return f"{lead}; it was the only loss compared."
         return f"{lead}{self.lead()}" if self.decision.sole_winner else f"{lead}{self.ties()}"

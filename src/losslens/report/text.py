@@ -22,14 +22,14 @@ TITLE_WIDTH = 30
 def render(document: Document, console: Console | None = None, *, gate: bool = True) -> None:
     """Print a report; the last line is the sentence that answers the question.
 
-    ``gate=False`` leaves out what the gate saw, for a caller that has shown it before.
+    ``gate=False`` leaves out what the gate saw and refused, for a caller that has shown it before.
     """
     console = console or _console()
     if gate:
         render_gate(document.dataset, goal=document.goal, console=console)
     parts = [
         *_table_part(document, console.width),
-        *_refused(document.refused),
+        *(_refused(document.refused) if gate else []),
         *_list("Not run", document.not_run),
         *_list("What to try next", document.advice),
         *_code(document.code),
