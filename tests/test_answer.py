@@ -53,7 +53,14 @@ def test_a_sole_winner_is_named_with_its_lead_over_the_next():
     assert decision.sole_winner
     assert said.sentence.startswith("On cells, use mse: held-out R²")
     assert "better than every other; the next, mae, is 0.1" in said.sentence
-    assert "It beats PCA of the same code size by 0.2" in said.sentence
+    assert "it beats PCA of the same code size by 0.2" in said.sentence
+
+
+@pytest.mark.parametrize("pca", [0.3, 0.5, 0.7])
+def test_it_is_one_sentence(pca):
+    _, said = _said(_results({"mse": 0.5, "mae": 0.4, "pca": pca}), ["mse", "mae"])
+    assert said.sentence.endswith(".")
+    assert ". " not in said.sentence
 
 
 def test_the_simplest_of_the_tied_is_recommended_although_another_scored_higher():
@@ -75,13 +82,13 @@ def test_pca_ahead_of_all_plain_networks_is_the_headline_even_if_the_pca_path_wi
     _, said = _said(results, ["mse", "mse@pca_path"])
     assert said.sentence.startswith("PCA of the same code size beats every plain autoencoder here, the closest (mse)")
     assert "use mse with PCA path" in said.sentence
-    assert "It beats PCA of the same code size by 0.0" in said.sentence
+    assert "it beats PCA of the same code size by 0.0" in said.sentence
 
 
 def test_pca_within_the_noise_is_called_so():
     results = _results({"mse": 0.5, "pca": 0.5}, noise=0.02)
     _, said = _said(results, ["mse"])
-    assert "It cannot be told apart from PCA of the same code size" in said.sentence
+    assert "it cannot be told apart from PCA of the same code size" in said.sentence
 
 
 def test_one_repeat_claims_no_certainty():

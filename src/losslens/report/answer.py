@@ -28,7 +28,17 @@ def answer(results: Results, contest: Contest, decision: Decision | None, goal: 
         return Answer("No candidate finished a training, so there is nothing to recommend.", _without_decision())
     told = _Told(results, contest, decision, data.name)
     parts = [told.headline(), told.choice(), told.against()]
-    return Answer(" ".join(part for part in parts if part), _advice(told, goal))
+    return Answer(_one_sentence([part for part in parts if part]), _advice(told, goal))
+
+
+def _one_sentence(parts: Sequence[str]) -> str:
+    """Parts that could stand alone, joined into one sentence.
+
+    >>> _one_sentence(["PCA is ahead.", "On cells, use mse."])
+    'PCA is ahead; on cells, use mse.'
+    """
+    first, *rest = (part.removesuffix(".") for part in parts)
+    return "; ".join([first, *(part[0].lower() + part[1:] for part in rest)]) + "."
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ class Clock:
     limit: float | None = None
     began: float = field(default_factory=time.monotonic)
     longest: float = 0.0
-    trials: int = 0
 
     @property
     def elapsed(self) -> float:
@@ -31,7 +30,6 @@ class Clock:
     def saw(self, seconds: float) -> None:
         """Learn from a finished trial."""
         self.longest = max(self.longest, seconds)
-        self.trials += 1
 
     def may_start(self) -> bool:
         """Whether one more trial, even if it takes as long as the longest so far, would end in time."""
