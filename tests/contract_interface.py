@@ -17,7 +17,9 @@ from losslens.vocabulary.quantities import Domain
 OUTSIDE = {
     Domain.REAL: (float("nan"), float("inf")),
     Domain.NON_NEGATIVE: (-0.5, float("nan")),
+    Domain.POSITIVE: (-0.5, 0.0, float("nan")),
     Domain.UNIT: (-0.5, 1.5, float("nan")),
+    Domain.OPEN_UNIT: (-0.5, 0.0, 1.0, float("nan")),
     Domain.BINARY: (0.5, 2.0, float("nan")),
     Domain.COUNTS: (0.5, -1.0, float("nan")),
 }

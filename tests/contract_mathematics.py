@@ -134,7 +134,7 @@ def _slope_tolerance(entry: LossEntry, sample: Sample, expected: np.ndarray) -> 
 
 def extremes(entry: LossEntry) -> list[tuple[str, Sample]]:
     """Float32 samples at the edges of what the loss may meet, at every setting."""
-    pairs = {None: _extreme_reals, "logits": _extreme_logits, "softmax": _extreme_rates}[entry.link](entry)
+    pairs = {None: _extreme_reals, "logits": _extreme_logits}.get(entry.link, _extreme_rates)(entry)
     settings = every_setting(entry, features=5, dtype=torch.float32)
     return [(f"at {n}, {s}", Sample(output, target, s)) for s in settings for n, (output, target) in pairs.items()]
 

@@ -40,7 +40,7 @@ def _of_profiles(entry: LossEntry) -> bool:
 
 
 def _likelihood(entry: LossEntry) -> bool:
-    return entry.is_likelihood
+    return entry.is_likelihood and entry.family.gives == "element"
 
 
 CONTRACTS: dict[Contract, Applies] = {

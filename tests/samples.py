@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from losslens.losses import LossEntry
+from losslens.losses import LOSSES, LossEntry
 from losslens.vocabulary.quantities import Domain
 
 DIGITS = 150  # of the oracles: enough for 1 + 1e-60 and for differences of such numbers
@@ -43,7 +43,7 @@ def draw(
 
 def draw_output(entry: LossEntry, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     normal = 2.0 * torch.randn(shape, generator=generator, dtype=torch.float64)
-    return (normal / 2.0).exp() if entry.link == "softmax" else normal
+    return (normal / 2.0).exp() if entry.link in ("softmax", "softplus") else normal
 
 
 def draw_target(entry: LossEntry, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -52,7 +52,9 @@ def draw_target(entry: LossEntry, shape: tuple[int, ...], generator: torch.Gener
     return {
         Domain.REAL: 2.0 * normal,
         Domain.NON_NEGATIVE: normal.abs(),
+        Domain.POSITIVE: normal.exp(),
         Domain.UNIT: uniform,
+        Domain.OPEN_UNIT: uniform,
         Domain.BINARY: uniform.round(),
         Domain.COUNTS: (2.0 * normal.exp()).floor(),
     }[entry.domain]
@@ -82,7 +84,7 @@ def every_setting(entry: LossEntry, features: int, dtype: torch.dtype = torch.fl
     base = defaults(entry) | initial
     ends = [base]
     for name, fact in (entry.options | entry.parameters).items():
-        for end in (fact.range.low, fact.range.high):
+        for end in fact.range.ends:
             ends.append(base | {name: end if name in entry.options else torch.full_like(base[name], end)})
     return ends
 
@@ -103,7 +105,9 @@ def oracle_gradient(entry: LossEntry, sample: Sample) -> np.ndarray:
 
 
 def oracle_of(entry: LossEntry) -> Any:
-    return getattr(import_module(f"tests.oracles.{entry.family.name}"), entry.name)
+    home = LOSSES.get(entry.name, entry).element.__module__  # a mutant is measured by the oracle of what it mutates
+    module = home.rpartition(".")[2]
+    return getattr(import_module(f"tests.oracles.{module}"), entry.name)
 
 
 def _table(entry: LossEntry, sample: Sample, use: Any) -> np.ndarray:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import FrozenInstanceError, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 import losslens
-from losslens.losses import LIKELIHOOD, LOSSES, POINTWISE, PROFILE
+from losslens.losses import LOSSES
 from losslens.vocabulary.catalogue import Catalogue
 from losslens.vocabulary.errors import UnknownName
 from losslens.vocabulary.quantities import Domain
@@ -72,9 +73,7 @@ def test_removing_takes_the_aliases_too(fruits, name):
 
 def test_losses_are_listed_by_family():
     families = [entry.family for entry in LOSSES.values()]
-    order = [POINTWISE, PROFILE, LIKELIHOOD]
-    assert families == sorted(families, key=order.index)
-    assert list(dict.fromkeys(families)) == order
+    assert len(set(families)) == 1 + sum(one is not next_ for one, next_ in pairwise(families))
 
 
 def test_every_loss_of_the_first_set_is_there():
@@ -88,7 +87,7 @@ def test_every_loss_of_the_first_set_is_there():
 def test_facts_are_complete(entry):
     assert entry.units
     assert entry.torch_line
-    assert entry.link in (None, "logits", "softmax")
+    assert entry.link in (None, "logits", "softmax", "softplus")
     assert (entry.link == "softmax") == (entry.domain is Domain.COUNTS)
     assert entry.is_likelihood == (entry.minimum is None) == (entry.units == "nats")
     assert (entry.prediction is not None) == (entry.link == "logits")
@@ -116,8 +115,9 @@ def test_an_entry_cannot_be_changed(entry):
 
 @each_loss
 def test_a_loss_is_written_in_one_place_and_its_oracle_in_another(entry):
-    assert _definitions(Path(losslens.__file__).parent / "losses", entry.name) == [f"{entry.family.name}.py"]
-    assert _definitions(Path(__file__).parent / "oracles", entry.name) == [f"{entry.family.name}.py"]
+    room = entry.element.__module__.rpartition(".")[2]
+    assert _definitions(Path(losslens.__file__).parent / "losses", entry.name) == [f"{room}.py"]
+    assert _definitions(Path(__file__).parent / "oracles", entry.name) == [f"{room}.py"]
 
 
 def _definitions(folder: Path, name: str) -> list[str]:

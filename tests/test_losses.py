@@ -89,7 +89,7 @@ def _numbers(entry, low, high):
 def _outputs(entry):
     if entry.family.gives == "sample":
         return _lattice()
-    low, high = {None: (-1e6, 1e6), "logits": (-1e3, 1e3), "softmax": (1e-6, 1e5)}[entry.link]
+    low, high = {None: (-1e6, 1e6), "logits": (-1e3, 1e3), "softmax": (1e-6, 1e5), "softplus": (1e-6, 1e5)}[entry.link]
     return _numbers(entry, low, high)
 
 

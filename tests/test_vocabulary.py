@@ -17,14 +17,22 @@ EXAMPLES = {
     Domain.NON_NEGATIVE: {0.0, 0.5, 1.0, 7.25},
     Domain.UNIT: {0.0, 0.5, 1.0},
     Domain.BINARY: {0.0, 1.0},
+    Domain.POSITIVE: {0.5, 1.0, 7.25, 2.0**-1000},
+    Domain.OPEN_UNIT: {0.5, 2.0**-1000, 1.0 - 2.0**-53},
     Domain.COUNTS: {0.0, 1.0, 7.0},
+    Domain.SIGNS: {-1.0, 1.0},
+    Domain.LABELS: {0.0, 1.0, 7.0},
 }
 MEMBER = {
     Domain.REAL: math.isfinite,
     Domain.NON_NEGATIVE: lambda x: x >= 0,
     Domain.UNIT: lambda x: 0 <= x <= 1,
     Domain.BINARY: lambda x: x in (0, 1),
+    Domain.POSITIVE: lambda x: x > 0,
+    Domain.OPEN_UNIT: lambda x: 0 < x < 1,
     Domain.COUNTS: lambda x: x >= 0 and x == int(x),
+    Domain.SIGNS: lambda x: x in (-1, 1),
+    Domain.LABELS: lambda x: x >= 0 and x == int(x),
 }
 
 
@@ -104,8 +112,10 @@ def test_domain_accepts_exactly_its_subsets(outer, inner):
 @pytest.mark.parametrize("domain", Domain)
 def test_domain_lies_in_its_interval_and_no_smaller_one(domain):
     assert all(domain.interval.low <= value <= domain.interval.high for value in EXAMPLES[domain])
-    assert domain.interval.low in (-math.inf, min(EXAMPLES[domain]))
-    assert domain.interval.high in (math.inf, max(EXAMPLES[domain]))
+    least, most = min(EXAMPLES[domain]), max(EXAMPLES[domain])
+    assert math.isinf(domain.interval.low) or domain.interval.low == pytest.approx(least, abs=1e-15)
+    assert math.isinf(domain.interval.high) or domain.interval.high == pytest.approx(most, abs=1e-15)
+    assert domain.open == (bool(not MEMBER[domain](domain.interval.low)) and math.isfinite(domain.interval.low))
     assert MEMBER[domain](1e9) == math.isinf(domain.interval.high)
     assert MEMBER[domain](-1e9) == math.isinf(domain.interval.low)
 

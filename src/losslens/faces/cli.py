@@ -12,6 +12,20 @@ from typing import Annotated, Any
 import typer
 
 from losslens import __version__
+from losslens.faces.options import (
+    Data,
+    Group,
+    IdColumn,
+    Json,
+    Kind,
+    Label,
+    Layer,
+    Transpose,
+    listed,
+    number,
+    print_json,
+    whole,
+)
 from losslens.vocabulary.errors import Interrupted, LosslensError
 
 app = typer.Typer(
@@ -23,16 +37,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="What should my autoencoder minimise? A fair, held-out comparison of losses on your own data.",
 )
-
-DATA_HELP = "pancreas, digits, or a file: .h5ad .csv .tsv .parquet .npz .npy (rows are samples)"
-Data = Annotated[str, typer.Argument(help=DATA_HELP, metavar="DATA")]
-Label = Annotated[str | None, typer.Option("--label", help="Column with labels; detected where obvious.")]
-Group = Annotated[str | None, typer.Option("--group", help="Column with groups that splits must keep whole.")]
-IdColumn = Annotated[str | None, typer.Option("--id", help="Column with sample names; detected where obvious.")]
-Transpose = Annotated[bool, typer.Option("--transpose", help="Rows are features, columns are samples.")]
-Layer = Annotated[str | None, typer.Option("--layer", help="Layer of an .h5ad file to read instead of X.")]
-Kind = Annotated[str | None, typer.Option("--kind", help="Kind of data, if the gate is wrong: losslens list kinds.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def _version(asked: bool) -> None:
@@ -102,15 +106,15 @@ def compare(
         kind=kind,
         goal=goal,
         losses=loss or (),
-        models=_listed(models),
+        models=listed(models),
         code=code,
-        hidden=[_whole(width) for width in _listed(hidden)],
+        hidden=[whole(width) for width in listed(hidden)],
         activation=activation,
         repeats=repeats,
         seed=seed,
         epochs=epochs,
         batch=batch,
-        learning_rates=[_number(rate) for rate in _listed(lr)] if lr else None,
+        learning_rates=[number(rate) for rate in listed(lr)] if lr else None,
         precision=precision,
         device=device,
         budget=budget,
@@ -143,7 +147,7 @@ def inspect(
 
     found = run(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer, kind=kind)
     if json:
-        _print_json(found.as_json())
+        print_json(found.as_json())
         return
     text.render_gate(found.dataset, goal=found.goal, candidates=found.summary(), refused=found.refusals)
 
@@ -209,7 +213,7 @@ def list_(
 
     found = records(what)
     if json:
-        _print_json(found)
+        print_json(found)
         return
     width = max(len(_called(record)) for record in found)
     for record in found:
@@ -245,29 +249,6 @@ def _called(record: dict[str, Any]) -> str:
 def _wrote(output: Path, matrix: Any, json: bool) -> None:
     rows, columns = matrix.shape
     if json:
-        _print_json({"output": str(output), "rows": rows, "columns": columns})
+        print_json({"output": str(output), "rows": rows, "columns": columns})
     else:
         typer.echo(f"Wrote {rows} x {columns} to {output}")
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(value, indent=1))
-
-
-def _listed(text: str | None) -> list[str]:
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise typer.BadParameter(f"expected a whole number, found {text!r}")
-    return int(text)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"expected a number, found {text!r}") from None

@@ -59,7 +59,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class LossEntry:
-    """The facts about one loss; every list, option, plan, test and page is derived from it."""
+    """The facts about one loss; every list, option, plan, test and page is derived from it.
+
+    ``candidate``: a comparison tries it unasked on data that it fits.
+    """
 
     name: str
     family: Family
@@ -80,6 +83,7 @@ class LossEntry:
     prediction: Loss | None = None
     log_laplace: Loss | None = None
     torch_line: str = ""
+    candidate: bool = False
 
     @property
     def summary(self) -> str:
@@ -94,7 +98,7 @@ class LossEntry:
     @property
     def is_likelihood(self) -> bool:
         """Whether values are negative log-likelihoods in nats."""
-        return self.family is LIKELIHOOD
+        return self.family in (LIKELIHOOD, PROFILE_LIKELIHOOD)
 
 
 def _mean_of_elements(values: Tensor, weight: Tensor | None) -> Tensor:
@@ -110,6 +114,9 @@ def _mean_of_sample_sums(values: Tensor, weight: Tensor | None) -> Tensor:
 POINTWISE = Family("pointwise", "element", "(output, target) -> element", _mean_of_elements)
 PROFILE = Family("profile", "sample", "(output, target) -> sample", _mean_of_elements)
 LIKELIHOOD = Family("likelihood", "element", "(parameters, target) -> element, in nats", _mean_of_sample_sums)
+PROFILE_LIKELIHOOD = Family(
+    "profile likelihood", "sample", "(parameters, target) -> sample, in nats", _mean_of_elements
+)
 
 LOSSES: Catalogue[LossEntry] = Catalogue("loss")
 
@@ -251,8 +258,10 @@ def _check_domain(entry: LossEntry, target: Tensor) -> None:
     if not (math.isfinite(low) and math.isfinite(high)):
         bad = int((~target.isfinite()).sum())
         raise BadInput(expected=expected, found=f"{bad} NaN or infinite", remedy="Pass mask= to leave values out.")
-    whole = entry.domain not in (Domain.COUNTS, Domain.BINARY) or bool((target == target.round()).all())
-    if not (whole and entry.domain.interval.contains(Interval(low, high))):
+    whole = not entry.domain.whole or bool((target == target.round()).all())
+    interval = entry.domain.interval
+    on_end = entry.domain.open and (low == interval.low or high == interval.high)
+    if on_end or not (whole and interval.contains(Interval(low, high))):
         kind = "" if whole else " with values that are not integers"
         raise BadInput(expected=expected, found=f"values in [{low:g}, {high:g}]{kind}")
 

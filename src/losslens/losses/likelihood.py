@@ -17,6 +17,7 @@ _TINY = 1e-30  # keeps log(0) and 0/0 out of rates that underflow; far below any
 
 @loss(
     LIKELIHOOD,
+    candidate=True,
     minimum=None,
     units="nats",
     elicits="mean",
@@ -42,6 +43,7 @@ def gaussian(
 
 @loss(
     LIKELIHOOD,
+    candidate=True,
     minimum=None,
     units="nats",
     elicits="median",
@@ -66,6 +68,7 @@ def laplace(
 
 @loss(
     LIKELIHOOD,
+    candidate=True,
     minimum=None,
     units="nats",
     elicits="mean",
@@ -102,6 +105,7 @@ def continuous_bernoulli_mean(output: Tensor) -> Tensor:
 
 @loss(
     LIKELIHOOD,
+    candidate=True,
     minimum=None,
     units="nats",
     elicits="mean",
@@ -144,6 +148,7 @@ def _poisson_log_laplace(output: Tensor, s: Tensor) -> Tensor:
 
 @loss(
     LIKELIHOOD,
+    candidate=True,
     minimum=None,
     units="nats",
     elicits="mean",
@@ -172,6 +177,7 @@ def _negative_binomial_log_laplace(output: Tensor, s: Tensor, *, inverse_dispers
 
 @loss(
     LIKELIHOOD,
+    candidate=True,
     minimum=None,
     units="nats",
     elicits="mean",

@@ -15,6 +15,7 @@ from losslens.vocabulary.quantities import Range
 
 @loss(
     POINTWISE,
+    candidate=True,
     units="data units squared",
     elicits="mean",
     reference="Gauss, Theoria combinationis observationum, 1821",
@@ -35,6 +36,7 @@ def mse(output: Tensor, target: Tensor) -> Tensor:
 
 @loss(
     POINTWISE,
+    candidate=True,
     units="data units",
     elicits="median",
     smoothness="C0",
@@ -56,6 +58,7 @@ def mae(output: Tensor, target: Tensor) -> Tensor:
 
 @loss(
     POINTWISE,
+    candidate=True,
     units="data units",
     elicits="between mean and median",
     smoothness="C1",
@@ -77,6 +80,7 @@ def smooth_l1(output: Tensor, target: Tensor, *, beta: Annotated[float, Range(1e
 
 @loss(
     POINTWISE,
+    candidate=True,
     units="data units squared",
     elicits="between mean and median",
     smoothness="C1",
@@ -98,6 +102,7 @@ def huber(output: Tensor, target: Tensor, *, delta: Annotated[float, Range(1e-2,
 
 @loss(
     POINTWISE,
+    candidate=True,
     units="data units",
     elicits="between mean and median",
     reference="Green, IEEE Transactions on Medical Imaging 9, 1990",
@@ -122,6 +127,7 @@ def log_cosh(output: Tensor, target: Tensor) -> Tensor:
 
 @loss(
     POINTWISE,
+    candidate=True,
     units="mixed: data units and data units squared",
     elicits="between mean and median",
     smoothness="C0",

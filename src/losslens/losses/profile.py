@@ -17,6 +17,7 @@ from losslens.vocabulary.quantities import Range
 
 @loss(
     PROFILE,
+    candidate=True,
     units="1 (dimensionless, 0 to 2)",
     elicits="direction of the mean of the normalised profiles",
     convex=False,
@@ -45,6 +46,7 @@ def cosine(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Ten
 
 @loss(
     PROFILE,
+    candidate=True,
     units="1 (dimensionless, 0 to 2)",
     elicits="direction of the mean of the standardised profiles",
     convex=False,
@@ -71,6 +73,7 @@ def pearson(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Te
 
 @loss(
     PROFILE,
+    candidate=True,
     units="mixed: 1 and data units squared",
     elicits="between direction and mean",
     convex=False,

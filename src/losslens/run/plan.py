@@ -139,12 +139,12 @@ def _link_misfit(link: str, seen: Observation) -> str:
 
 
 def _usual(fitting: Sequence[tuple[str, str]], seen: Observation) -> list[Candidate]:
-    """Every fitting loss once, mse also with the activation natural to the domain."""
+    """Every fitting loss that is a candidate unasked, once; mse also with the activation natural to the domain."""
     natural = _NATURAL_LINK.get(seen.kind.domain)
     return [
         Candidate(loss, link)
         for loss, link in fitting
-        if LOSSES[loss].link or link == "linear" or (loss == "mse" and link == natural)
+        if LOSSES[loss].candidate and (LOSSES[loss].link or link == "linear" or (loss == "mse" and link == natural))
     ]
 
 

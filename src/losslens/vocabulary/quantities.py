@@ -38,6 +38,11 @@ class Range:
     high: float
     log: bool = False
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both ends, which the option is tested at."""
+        return self.low, self.high
+
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
 
@@ -45,21 +50,55 @@ class Range:
         return f"[{self.low:g}, {self.high:g}]"
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The few values an option may take that is not a number on a scale."""
+
+    values: tuple[object, ...]
+
+    @property
+    def ends(self) -> tuple[object, ...]:
+        """All of them: each is tested."""
+        return self.values
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.values
+
+    def __str__(self) -> str:
+        return " or ".join(repr(value) for value in self.values)
+
+
 class Domain(Enum):
     """The set that every value of a target must lie in."""
 
     REAL = "real numbers"
     NON_NEGATIVE = "non-negative numbers"
+    POSITIVE = "positive numbers"
     UNIT = "numbers in [0, 1]"
+    OPEN_UNIT = "numbers strictly between 0 and 1"
     BINARY = "zeros and ones"
     COUNTS = "counts (non-negative integers)"
+    SIGNS = "signs, +1 and -1"
+    LABELS = "class indices (integers from 0)"
 
     @property
     def interval(self) -> Interval:
-        """The smallest interval around the domain."""
+        """The smallest closed interval around the domain."""
         if self is Domain.REAL:
             return Interval()
-        return Interval(0.0, 1.0) if self in (Domain.UNIT, Domain.BINARY) else Interval(0.0)
+        if self is Domain.SIGNS:
+            return Interval(-1.0, 1.0)
+        return Interval(0.0, 1.0) if self in _WITHIN_ONE else Interval(0.0)
+
+    @property
+    def open(self) -> bool:
+        """Whether the finite ends of the interval are outside the domain."""
+        return self in (Domain.POSITIVE, Domain.OPEN_UNIT)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all its numbers are integers."""
+        return self in (Domain.BINARY, Domain.COUNTS, Domain.SIGNS, Domain.LABELS)
 
     def accepts(self, other: Domain) -> bool:
         """Whether data of domain ``other`` always lie in this domain.
@@ -70,10 +109,15 @@ class Domain(Enum):
         return other in _SUBSETS[self]
 
 
+_WITHIN_ONE = (Domain.UNIT, Domain.OPEN_UNIT, Domain.BINARY)
 _SUBSETS: dict[Domain, frozenset[Domain]] = {
     Domain.REAL: frozenset(Domain),
-    Domain.NON_NEGATIVE: frozenset(Domain) - {Domain.REAL},
-    Domain.UNIT: frozenset({Domain.UNIT, Domain.BINARY}),
+    Domain.NON_NEGATIVE: frozenset(Domain) - {Domain.REAL, Domain.SIGNS},
+    Domain.POSITIVE: frozenset({Domain.POSITIVE, Domain.OPEN_UNIT}),
+    Domain.UNIT: frozenset(_WITHIN_ONE),
+    Domain.OPEN_UNIT: frozenset({Domain.OPEN_UNIT}),
     Domain.BINARY: frozenset({Domain.BINARY}),
-    Domain.COUNTS: frozenset({Domain.COUNTS, Domain.BINARY}),
+    Domain.COUNTS: frozenset({Domain.COUNTS, Domain.BINARY, Domain.LABELS}),
+    Domain.SIGNS: frozenset({Domain.SIGNS}),
+    Domain.LABELS: frozenset({Domain.LABELS, Domain.COUNTS, Domain.BINARY}),
 }

@@ -1,0 +1,1 @@
+"""A likelihood whose robustness is learned from the data."""

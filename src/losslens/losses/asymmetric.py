@@ -1,0 +1,1 @@
+"""Asymmetric pointwise losses: too much and too little cost differently."""

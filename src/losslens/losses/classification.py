@@ -1,0 +1,1 @@
+"""Losses of class scores: one right class, several, or probabilities over classes."""

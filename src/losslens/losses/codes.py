@@ -1,0 +1,1 @@
+"""Penalties on a code: sparsity, activity rates, contraction."""

@@ -1,0 +1,1 @@
+"""The likelihood of directions, in nats per profile."""

@@ -1,0 +1,1 @@
+"""Losses between images, given as rows of pixels."""

@@ -1,0 +1,1 @@
+"""Losses of a latent distribution: its distance from a prior."""

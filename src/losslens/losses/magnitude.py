@@ -1,0 +1,1 @@
+"""Profile losses that judge direction and size together: distances between rows."""

@@ -1,0 +1,1 @@
+"""Two-view losses without negatives: agreement plus something that keeps codes from collapsing."""

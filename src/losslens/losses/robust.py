@@ -1,0 +1,1 @@
+"""Robust pointwise losses: the pull of an outlier levels off or fades."""

@@ -1,0 +1,79 @@
+"""Which row a loss of whole profiles elicits: the constant profile that minimises it over skewed rows, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from tests.samples import defaults
+from torch import Tensor
+
+from losslens.losses import LossEntry
+
+
+def _direction_of_normalised(entry: LossEntry, loss: Any) -> None:
+    _is_best_direction(entry, loss, _unit(profiles()).mean(0))
+
+
+def _direction_of_standardised(entry: LossEntry, loss: Any) -> None:
+    rows = profiles()
+    _is_best_direction(entry, loss, _unit(rows - rows.mean(1, keepdim=True)).mean(0))
+
+
+def _is_best_direction(entry: LossEntry, loss: Any, direction: Tensor) -> None:
+    """The mean loss over profiles is least at ``direction``: no slope there, and more loss everywhere around."""
+    rows = profiles()
+    constant = direction.clone().requires_grad_()
+    best = loss(constant.expand_as(rows), rows, **defaults(entry))
+    (slope,) = torch.autograd.grad(best, constant)
+    assert float(slope.norm() * direction.norm()) < 1e-9, f"the loss still falls at the direction: {slope}"
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(20):
+        away = torch.randn(direction.shape, generator=generator, dtype=torch.float64) * 0.3 * direction.norm()
+        assert loss((direction + away).expand_as(rows), rows, **defaults(entry)) > best, f"less loss {away} away"
+
+
+def _between_direction_and_mean(entry: LossEntry, loss: Any) -> None:
+    """The share of magnitude decides: at its low end the direction, at its high end the mean."""
+    (name, option), rows = next(iter(entry.options.items())), profiles()
+    direction, mean = _unit(_unit(rows).mean(0)), rows.mean(0)
+    low, middle, high = (
+        _best_row(loss, rows, {name: v}) for v in (option.range.low, option.default, option.range.high)
+    )
+    angles = [float(1.0 - _unit(row) @ direction) for row in (low, middle, mean)]
+    assert angles[0] < angles[1] < angles[2], f"distances from the direction (low, default, mean): {angles}"
+    assert angles[0] < 0.02 * angles[2], f"at {name}={option.range.low:g} the direction is not elicited: {angles}"
+    assert float((high - mean).norm()) < 0.01 * float(mean.norm()), f"at {name}={option.range.high:g} not the mean"
+
+
+def _best_row(loss: Any, rows: Tensor, settings: dict[str, float]) -> Tensor:
+    row = rows.mean(0).clone().requires_grad_()
+    search = torch.optim.LBFGS([row], max_iter=200, line_search_fn="strong_wolfe", tolerance_grad=1e-10)
+
+    def closure() -> Tensor:
+        search.zero_grad()
+        value = loss(row.expand_as(rows), rows, **settings)
+        value.backward()
+        return value
+
+    search.step(closure)
+    return row.detach()
+
+
+def profiles() -> Tensor:
+    """Skewed rows whose lengths go with their directions, so that the mean and the mean direction differ."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn((40, 5), generator=generator, dtype=torch.float64).exp()
+    return rows * rows[:, :1]
+
+
+def _unit(rows: Tensor) -> Tensor:
+    return rows / rows.norm(dim=-1, keepdim=True)
+
+
+ELICITED: dict[str, Callable[[LossEntry, Any], None]] = {
+    "direction of the mean of the normalised profiles": _direction_of_normalised,
+    "direction of the mean of the standardised profiles": _direction_of_standardised,
+    "between direction and mean": _between_direction_and_mean,
+}

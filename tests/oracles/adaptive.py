@@ -1,0 +1,1 @@
+"""Oracles of losses/adaptive.py, from the sources: numbers of any precision in, one number out."""

@@ -1,0 +1,1 @@
+"""Oracles of losses/redundancy.py, from the sources: numbers of any precision in, one number out."""
