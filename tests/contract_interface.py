@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from losslens.losses import LossEntry
 from losslens.vocabulary.errors import BadInput
-from losslens.vocabulary.quantities import Domain
+from losslens.vocabulary.quantities import Choice, Domain
 
 OUTSIDE = {
     Domain.REAL: (float("nan"), float("inf")),
@@ -22,6 +21,8 @@ OUTSIDE = {
     Domain.OPEN_UNIT: (-0.5, 0.0, 1.0, float("nan")),
     Domain.BINARY: (0.5, 2.0, float("nan")),
     Domain.COUNTS: (0.5, -1.0, float("nan")),
+    Domain.SIGNS: (0.0, 0.5, 2.0, float("nan")),
+    Domain.LABELS: (-1.0,),
 }
 
 
@@ -30,7 +31,7 @@ def samples_are_independent(entry: LossEntry, loss: Any) -> None:
     before = _none(loss, sample)
     changed = sample.output.clone()
     changed[2] = draw(entry, seed=1).output[2]
-    after = _none(loss, replace(sample, output=changed))
+    after = _none(loss, sample.put(output=changed))
     others = [0, 1, 3]
     assert torch.equal(before[others], after[others]), "changing one row changes the value of another"
     assert not torch.equal(before[2], after[2]), "changing a row does not change its value"
@@ -47,105 +48,160 @@ def a_batch_of_one_is_a_row(entry: LossEntry, loss: Any) -> None:
 
 def inputs_are_untouched(entry: LossEntry, loss: Any) -> None:
     sample = draw(entry)
-    tensors = {
-        "output": sample.output,
-        "target": sample.target,
-        "mask": torch.ones(sample.target.shape, dtype=torch.bool),
-    }
-    tensors |= {name: sample.settings[name] for name in entry.parameters}
+    mask = torch.ones(mask_shape(entry, sample), dtype=torch.bool)
+    tensors = sample.arguments | {"mask": mask} | {name: sample.settings[name] for name in entry.parameters}
     copies = {name: tensor.clone() for name, tensor in tensors.items()}
-    loss(sample.output, sample.target, mask=tensors["mask"], **sample.settings)
+    loss(*sample.tensors, mask=mask, **sample.settings)
     _none(loss, sample)
     changed = [name for name, tensor in tensors.items() if not torch.equal(tensor, copies[name])]
     assert not changed, f"the call changed its {changed}"
 
 
+def mask_shape(entry: LossEntry, sample: Sample) -> tuple[int, ...]:
+    whole = entry.family.gives == "element" or entry.family.masks == "features"
+    return tuple(sample.output.shape if whole else sample.output.shape[:1])
+
+
 def reductions_keep_the_scale_contract(entry: LossEntry, loss: Any) -> None:
     sample = draw(entry)
     each = _none(loss, sample)
-    assert each.shape == (sample.output.shape if entry.family.gives == "element" else sample.output.shape[:1])
-    per_sample = each.sum(1) if entry.family.name == "likelihood" else each
-    _equal(_call(loss, sample, reduction="mean"), per_sample.mean(), "mean")
-    _equal(_call(loss, sample), per_sample.mean(), "the default, mean")
+    whole = {"element": sample.output.shape, "sample": sample.output.shape[:1], "batch": ()}
+    assert each.shape == whole[entry.family.gives]
+    _equal(_call(loss, sample, reduction="mean"), _mean(entry, sample, each), "mean")
+    _equal(_call(loss, sample), _mean(entry, sample, each), "the default, mean")
     _equal(_call(loss, sample, reduction="sum"), each.sum(), "sum")
     refused(lambda: _call(loss, sample, reduction="average"), "'none'", "'average'")
+
+
+def _mean(entry: LossEntry, sample: Sample, each: Tensor, weight: Tensor | None = None) -> Tensor:
+    """The scale contract, written out: sums over features for nats, and sizes for what counts for more than one."""
+    weight = torch.ones_like(each) if weight is None else weight.expand_as(each)
+    if entry.family.name in ("likelihood", "divergence"):
+        return (each * weight).sum(1).mean()
+    sizes = torch.ones_like(each) if entry.sizes is None else entry.sizes(*sample.tensors, **sample.settings)
+    return (each * weight).sum() / (sizes * weight).sum()
 
 
 def weights_multiply(entry: LossEntry, loss: Any) -> None:
     """They scale every value; a mean of elements or samples is divided by their sum, nats are not."""
     sample = draw(entry)
     each = _none(loss, sample)
-    shapes = [(4, 5), (4, 1), (5,)] if entry.family.gives == "element" else [(4,), (1,)]
+    shapes = {"element": [(4, 5), (4, 1), (5,)], "sample": [(4,), (1,)], "batch": [()]}[entry.family.gives]
     for shape in shapes:
         weight = torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 0.5
         _equal(_call(loss, sample, reduction="none", weight=weight), each * weight, "weighted values")
         _equal(_call(loss, sample, reduction="sum", weight=weight), (each * weight).sum(), "weighted sum")
-        size = len(each) if entry.family.name == "likelihood" else weight.expand_as(each).sum()
-        _equal(_call(loss, sample, weight=weight), (each * weight).sum() / size, f"mean with a weight of shape {shape}")
+        expected = _mean(entry, sample, each, weight)
+        _equal(_call(loss, sample, weight=weight), expected, f"mean with a weight of shape {shape}")
     refused(lambda: _call(loss, sample, weight=torch.ones(3)), "weight", "(3,)")
 
 
 def a_mask_drops_what_it_hides(entry: LossEntry, loss: Any) -> None:
-    """Value and gradient are those of the present entries alone, whatever stands in the others."""
+    """Value and gradient are those of what is present alone, whatever stands elsewhere."""
     sample = draw(entry)
-    mask = torch.rand((4, 5), generator=torch.Generator().manual_seed(3)) < 0.6
-    mask[0], mask[1] = True, False  # nothing missing; everything missing
-    hidden = torch.where(mask, sample.target, torch.nan)
+    mask = torch.rand(mask_shape(entry, sample), generator=torch.Generator().manual_seed(3)) < 0.6
+    if mask.dim() == 2:
+        mask[0], mask[1] = True, False  # nothing missing; everything missing
+    else:
+        mask = torch.tensor([True, False, True, True])
     output = sample.output.clone().requires_grad_()
-    total = loss(output, hidden, mask=mask, reduction="sum", **sample.settings)
+    hidden = sample.put(output=output)
+    if hidden.target is not output and hidden.target.is_floating_point() and len(hidden.target) == len(mask):
+        shown = mask if mask.dim() == hidden.target.dim() else mask.view(-1, *[1] * (hidden.target.dim() - 1))
+        hidden = hidden.put(target=torch.where(shown, hidden.target, torch.nan))
+    total = _call(loss, hidden, mask=mask, reduction="sum")
     (slope,) = torch.autograd.grad(total, output)
-    kept, kept_slope = _dropped(entry, loss, sample, mask)
+    kept, kept_slope = (_dropped_rows if mask.dim() == 1 else _dropped_entries)(loss, sample, mask)
     _equal(total, kept.sum(), "masked sum")
     _equal(slope, kept_slope, "gradient of the masked sum")
-    present = int(mask.any(1).sum()) if entry.family.gives == "sample" else int(mask.sum())
-    size = len(mask) if entry.family.name == "likelihood" else present
-    _equal(loss(output, hidden, mask=mask, **sample.settings), kept.sum() / size, "masked mean")
+    _equal(_call(loss, hidden, mask=mask), _masked_mean(entry, sample, mask, kept), "masked mean")
     refused(lambda: _call(loss, sample, mask=mask.double()), "boolean", "float64")
-    refused(lambda: _call(loss, sample, mask=mask[0]), "(4, 5)", "(5,)")
+    refused(lambda: _call(loss, sample, mask=mask[:2]), "boolean")
 
 
-def _dropped(entry: LossEntry, loss: Any, sample: Sample, mask: Tensor) -> tuple[Tensor, Tensor]:
+def nothing_but_missing_values_is_zero(entry: LossEntry, loss: Any) -> None:
+    sample = draw(entry)
+    mask = torch.zeros(mask_shape(entry, sample), dtype=torch.bool)
+    output = sample.output.clone().requires_grad_()
+    value = _call(loss, sample.put(output=output), mask=mask)
+    (slope,) = torch.autograd.grad(value, output)
+    assert value.detach() == 0.0, f"the loss of nothing is {value.detach():g}"
+    assert not slope.any(), "missing values have a gradient"
+
+
+def _masked_mean(entry: LossEntry, sample: Sample, mask: Tensor, kept: Tensor) -> Tensor:
+    if entry.family.gives == "batch":
+        return kept.sum()
+    if entry.family.masks == "features":
+        return kept.sum() / mask.any(1).sum()
+    if entry.family.name in ("likelihood", "divergence"):
+        return kept.sum() / len(mask)
+    sizes = 1.0 if entry.sizes is None else entry.sizes(*sample.tensors, **sample.settings)
+    return kept.sum() / (sizes * mask).sum()
+
+
+def _dropped_entries(loss: Any, sample: Sample, mask: Tensor) -> tuple[Tensor, Tensor]:
     """The sum over each row of its present entries alone, and its gradient, zero at the absent ones."""
     slope = torch.zeros_like(sample.output)
     kept = []
     for row, present in enumerate(mask):
         if not present.any():
             continue
-        output = sample.output[row : row + 1, present].requires_grad_()
+        shown = {name: tensor[row : row + 1, present] for name, tensor in sample.arguments.items()}
+        shown[next(iter(shown))].requires_grad_()
         settings = {n: v[present] if isinstance(v, Tensor) and v.dim() else v for n, v in sample.settings.items()}
-        kept.append(loss(output, sample.target[row : row + 1, present], reduction="sum", **settings))
-        slope[row, present] = torch.autograd.grad(kept[-1], output)[0][0]
+        kept.append(loss(*shown.values(), reduction="sum", **settings))
+        slope[row, present] = torch.autograd.grad(kept[-1], next(iter(shown.values())))[0][0]
     return torch.stack(kept), slope
 
 
+def _dropped_rows(loss: Any, sample: Sample, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The sum over the rows that are present alone, and its gradient, zero at the others."""
+    shown = sample.rows(mask)
+    output = shown.output.clone().requires_grad_()
+    kept = _call(loss, shown.put(output=output), reduction="sum")
+    slope = torch.zeros_like(sample.output)
+    slope[mask] = torch.autograd.grad(kept, output)[0]
+    return kept, slope
+
+
 def a_wrong_shape_is_refused(entry: LossEntry, loss: Any) -> None:
+    """Another number of rows, and where tensors are alike another number of columns, or of dimensions."""
     sample = draw(entry)
-    for target in (sample.target[:, :1], sample.target[0], sample.target[:1]):
-        refused(lambda t=target: _call(loss, replace(sample, target=t)), "(4, 5)", str(tuple(target.shape)))
+    if len(sample.arguments) == 1:
+        refused(lambda: _call(loss, sample.put(output=sample.output[0, 0])), "()")
+        return
+    alike = len({argument.shape for argument in entry.family.arguments}) == 1
+    for target in (sample.target[:1], *((sample.target[:, :1], sample.target[0]) if alike else ())):
+        wrong = sample.put(target=target)
+        refused(lambda w=wrong: _call(loss, w), str(tuple(sample.output.shape)), str(tuple(target.shape)))
 
 
 def a_target_outside_the_domain_is_refused(entry: LossEntry, loss: Any) -> None:
     sample = draw(entry)
     for value in OUTSIDE[entry.domain]:
         target = sample.target.clone()
-        target[1, 2] = value
+        if not target.is_floating_point() and value != int(value if value == value else 0.5):
+            continue  # integers hold neither
+        target.view(-1)[target.numel() // 2] = value
         what = (
             "1 NaN or infinite"
             if value != value or value == float("inf")
             else "not integers"
-            if value == 0.5
+            if value == 0.5 and entry.domain.whole
             else f"{value:g}"
         )
-        refused(lambda t=target: _call(loss, replace(sample, target=t)), entry.domain.value, what)
+        refused(lambda t=target: _call(loss, sample.put(target=t)), entry.domain.value, what)
 
 
 def a_wrong_option_is_refused(entry: LossEntry, loss: Any) -> None:
     sample = draw(entry)
-    refused(lambda: loss(sample.output, sample.target, nonsense=1.0, **sample.settings), entry.name, "'nonsense'")
+    refused(lambda: loss(*sample.tensors, nonsense=1.0, **sample.settings), entry.name, "'nonsense'")
     for name, option in entry.options.items():
-        for value in (option.range.low - 0.5, option.range.high + 0.5, float("nan")):
+        choice = isinstance(option.range, Choice)
+        for value in ("rubbish",) if choice else (option.range.low - 0.5, option.range.high + 0.5, float("nan")):
             settings = sample.settings | {name: value}
-            refused(lambda s=settings: loss(sample.output, sample.target, **s), name, f"{value:g}")
+            refused(lambda s=settings: loss(*sample.tensors, **s), name, str(value) if choice else f"{value:g}")
 
 
 def compiled_equals_eager(entry: LossEntry, loss: Any) -> None:
@@ -159,7 +215,7 @@ def compiled_equals_eager(entry: LossEntry, loss: Any) -> None:
 
 def _with_gradient(loss: Any, sample: Sample) -> tuple[Tensor, Tensor]:
     output = sample.output.clone().requires_grad_()
-    value = loss(output, sample.target, **sample.settings)
+    value = _call(loss, sample.put(output=output))
     return value.detach(), torch.autograd.grad(value, output)[0]
 
 
@@ -192,7 +248,7 @@ def _none(loss: Any, sample: Sample) -> Tensor:
 
 
 def _call(loss: Any, sample: Sample, **how: Any) -> Tensor:
-    return loss(sample.output, sample.target, **how, **sample.settings)
+    return loss(*sample.tensors, **how, **sample.settings)
 
 
 def _equal(found: Tensor, expected: Tensor, what: str) -> None:

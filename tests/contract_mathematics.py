@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from tests.samples import Sample, defaults, draw, every_setting, oracle_gradient, oracle_values
+from tests.samples import (
+    Sample,
+    defaults,
+    differentiable,
+    draw,
+    every_setting,
+    oracle_gradient,
+    oracle_module,
+    oracle_values,
+)
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
@@ -18,26 +26,44 @@ LARGEST, SMALLEST = 3.4e38, 1.2e-38  # of the normal numbers of float32
 
 def value_equals_oracle(entry: LossEntry, loss: Any) -> None:
     for settings in every_setting(entry, features=5):
-        sample = replace(draw(entry), settings=settings)
+        sample = Sample(draw(entry).arguments, settings)
         close(values(loss, sample), oracle_values(entry, sample), f"value at {settings}", rtol=1e-10, atol=1e-14)
 
 
 def gradient_equals_oracle(entry: LossEntry, loss: Any) -> None:
     for settings in every_setting(entry, features=5):
-        sample = replace(draw(entry, rows=2), settings=settings)
-        expected = oracle_gradient(entry, sample)
-        close(gradient(loss, sample), expected, f"gradient at {settings}", rtol=1e-9, atol=1e-12)
+        sample = Sample(draw(entry, rows=2).arguments, settings)
+        for name in sample.arguments:
+            if name in differentiable(entry):
+                expected = oracle_gradient(entry, sample, name)
+                close(gradient(loss, sample, name), expected, f"{name}: {settings}", rtol=1e-9, atol=1e-12)
+            elif name in entry.stops:
+                assert not gradient(loss, sample, name).any(), f"a gradient reaches {name}"
 
 
 def minimum_is_attained_at_the_target_alone(entry: LossEntry, loss: Any) -> None:
     assert entry.minimum is not None
     for settings in every_setting(entry, features=5):
-        sample = replace(draw(entry), settings=settings)
+        sample = Sample(draw(entry).arguments, settings)
         perfect = [1.0, 1e-3, 7.0] if entry.scale_invariant else [1.0]
         for multiple in perfect:
-            best = values(loss, replace(sample, output=multiple * sample.target))
+            best = values(loss, sample.put(output=multiple * sample.target))
             close(best, np.full_like(best, entry.minimum), f"value at {multiple} times the target", atol=1e-14)
         assert (values(loss, sample) > entry.minimum).all(), f"the minimum is reached away from the target: {settings}"
+
+
+def minimum_is_attained_where_the_oracle_says(entry: LossEntry, loss: Any) -> None:
+    """Of losses without a target to reproduce: ``<name>_best()`` of the oracle module gives arguments of least loss."""
+    best = Sample(getattr(oracle_module(entry), f"{entry.name}_best")(), draw(entry).settings)
+    least = values(loss, best)
+    close(least, np.full_like(least, entry.minimum), "value at the best arguments", atol=1e-9)
+
+
+def never_below_its_minimum(entry: LossEntry, loss: Any) -> None:
+    assert entry.minimum is not None
+    for seed in range(20):
+        least = values(loss, draw(entry, rows=6, seed=seed)).min()
+        assert least >= entry.minimum - 1e-12, f"{least:g} is below the minimum, {entry.minimum:g}"
 
 
 def gradient_is_the_derivative(entry: LossEntry, loss: Any) -> None:
@@ -49,14 +75,13 @@ def second_gradient_is_the_derivative_of_the_first(entry: LossEntry, loss: Any) 
 
 
 def _differentiate(checker: Any, entry: LossEntry, loss: Any) -> None:
-    sample = draw(entry, rows=2, features=3)
-    names = list(entry.parameters)
-    inputs = [sample.output, *(sample.settings[name] for name in names)]
-    inputs = [tensor.clone().requires_grad_() for tensor in inputs]
+    sample = draw(entry, rows=2 if entry.independent else 4, features=3)
+    names = differentiable(entry)
+    inputs = [(sample.arguments | sample.settings)[name].clone().requires_grad_() for name in names]
 
-    def call(output: Tensor, *parameters: Tensor) -> Tensor:
-        learned = dict(zip(names, parameters, strict=True))
-        return loss(output, sample.target, reduction="none", **sample.settings | learned)
+    def call(*tensors: Tensor) -> Tensor:
+        given = sample.arguments | sample.settings | dict(zip(names, tensors, strict=True))
+        return loss(reduction="none", **given)
 
     try:
         checker(call, inputs)
@@ -96,7 +121,7 @@ def shift_invariance_is_as_declared(entry: LossEntry, loss: Any) -> None:
 def _invariance(entry: LossEntry, loss: Any, claimed: bool, what: str, change: Any) -> None:
     sample = draw(entry)
     sizes = torch.tensor([[1e-3], [0.5], [3.0], [1e3]], dtype=torch.float64)  # one per row
-    changed = values(loss, replace(sample, output=change(sample.output, sizes)))
+    changed = values(loss, sample.put(output=change(sample.output, sizes)))
     apart = np.abs(changed - values(loss, sample)).max()
     assert (apart < 1e-9) == claimed, f"{what} invariance declared {claimed}, but the value changes by {apart:g}"
 
@@ -111,37 +136,67 @@ def _chord_excess(entry: LossEntry, loss: Any, size: float, share: float) -> flo
     one, other = (draw(entry, rows=200, seed=seed) for seed in (1, 2))
     ends = [size * one.output, size * other.output]
     middle = share * ends[0] + (1.0 - share) * ends[1]
-    low, high, between = (values(loss, replace(one, output=output)) for output in (*ends, middle))
+    low, high, between = (values(loss, one.put(output=output)) for output in (*ends, middle))
     return float((between - share * low - (1.0 - share) * high).max())
 
 
 def right_in_float32(entry: LossEntry, loss: Any) -> None:
     """Value and gradient, wherever float32 can hold them: at the ends of the domain and from 1e-30 to 1e30."""
-    for name, sample in extremes(entry):
+    for what, sample in extremes(entry):
         value, expected = values(loss, sample), oracle_values(entry, sample)
-        atol = SMALLEST if entry.minimum is not None else 4e-5
-        close_where_held(value, expected, f"value {name}", atol=atol)
-        slope, expected = gradient(loss, sample), oracle_gradient(entry, sample)
-        close_where_held(slope, expected, f"gradient {name}", atol=_slope_tolerance(entry, sample, expected))
+        close_where_held(value, expected, f"value {what}", atol=_value_tolerance(entry, expected))
+        for name in sample.arguments:
+            if name in differentiable(entry):
+                slope, expected = gradient(loss, sample, name), oracle_gradient(entry, sample, name)
+                atol = _slope_tolerance(entry, sample.arguments[name], expected)
+                close_where_held(slope, expected, f"gradient by {name} {what}", atol=atol)
 
 
-def _slope_tolerance(entry: LossEntry, sample: Sample, expected: np.ndarray) -> Any:
-    if entry.family.gives == "element":
+def _value_tolerance(entry: LossEntry, expected: np.ndarray) -> float:
+    if not entry.reconstructs:
+        return 4e-5 * max(1.0, min(float(np.abs(expected).max()), LARGEST))
+    return SMALLEST if entry.minimum is not None else 4e-5
+
+
+def _slope_tolerance(entry: LossEntry, by: Tensor, expected: np.ndarray) -> Any:
+    if entry.reconstructs and entry.family.gives == "element":
         return SMALLEST if entry.link is None else 1e-6
-    natural = 1.0 / sample.output.abs().amax(1, keepdim=True).double().numpy()  # a direction's gradient
-    return 1e-6 * (natural + 10.0 * np.abs(expected).max(1, keepdims=True))
+    natural = 1.0 / by.abs().amax(-1, keepdim=True).double().clamp_min(1e-38).numpy()  # a direction's gradient
+    largest = np.minimum(np.abs(expected).max(-1, keepdims=True), LARGEST)
+    return 1e-6 * (natural + 10.0 * largest) + (
+        0.0 if entry.reconstructs else 1e-5 * np.minimum(np.abs(expected).max(), LARGEST)
+    )
 
 
 def extremes(entry: LossEntry) -> list[tuple[str, Sample]]:
     """Float32 samples at the edges of what the loss may meet, at every setting."""
-    pairs = {None: _extreme_reals, "logits": _extreme_logits}.get(entry.link, _extreme_rates)(entry)
     settings = every_setting(entry, features=5, dtype=torch.float32)
-    return [(f"at {n}, {s}", Sample(output, target, s)) for s in settings for n, (output, target) in pairs.items()]
+    if entry.reconstructs:
+        pairs = {None: _extreme_reals, "logits": _extreme_logits}.get(entry.link, _extreme_rates)(entry)
+        cases = {n: {"output": output, "target": target} for n, (output, target) in pairs.items()}
+    else:
+        cases = _extreme_arguments(entry)
+    return [(f"at {n}, {s}", Sample(arguments, s)) for s in settings for n, arguments in cases.items()]
+
+
+def _extreme_arguments(entry: LossEntry) -> dict[str, dict[str, Tensor]]:
+    """Of losses that reconstruct nothing: everything that is free scaled together, and one tensor alone."""
+    sample = draw(entry, rows=2 if entry.independent else 4, dtype=torch.float32)
+    if entry.link is not None:  # probabilities and their logarithms have no size of their own
+        return {"scale 1": sample.arguments}
+    free = [argument.name for argument in entry.family.arguments if not argument.target]
+    cases = {f"scale {s:g}": {n: sample.arguments[n] * s for n in free} for s in EXTREME_SCALES}
+    if len(free) > 1:
+        cases |= {f"{free[0]} times {s:g}": {free[0]: sample.arguments[free[0]] * s} for s in EXTREME_SCALES}
+    return {name: sample.arguments | case for name, case in cases.items()}
+
+
+EXTREME_SCALES = (1e-30, 1e-15, 1.0, 1e15, 1e30)
 
 
 def _extreme_reals(entry: LossEntry) -> dict[str, tuple[Tensor, Tensor]]:
     sample = draw(entry, rows=2, dtype=torch.float32)
-    scales = (1e-30, 1e-15, 1.0, 1e15, 1e30)
+    scales = EXTREME_SCALES
     pairs = {f"scale {s:g}": (s * sample.output, s * sample.target) for s in scales}
     if entry.family.gives == "sample":
         pairs |= {
@@ -167,31 +222,34 @@ def zero_rows_have_a_way_out(entry: LossEntry, loss: Any) -> None:
         sample = draw(entry, rows=2, dtype=dtype)
         nothing = torch.zeros_like(sample.target)
         for output, target in ((nothing, sample.target), (sample.output, nothing), (nothing, nothing)):
-            rows = replace(sample, output=output, target=target)
+            rows = sample.put(output=output, target=target)
             close(values(loss, rows), oracle_values(entry, rows), "value at zero rows", rtol=1e-5, atol=1e-12)
             assert np.isfinite(gradient(loss, rows)).all(), "the gradient at zero rows is not finite"
-        uphill = (gradient(loss, replace(sample, output=nothing)) * sample.target.numpy()).sum(1)
+        uphill = (gradient(loss, sample.put(output=nothing)) * sample.target.numpy()).sum(1)
         assert (uphill < 0.0).all(), f"the gradient at a zero output does not point to the target: {uphill}"
 
 
 def right_in_bfloat16(entry: LossEntry, loss: Any) -> None:
     sample = draw(entry, rows=8, dtype=torch.bfloat16)
-    found = loss(sample.output, sample.target, reduction="none", **sample.settings)
+    found = loss(*sample.tensors, reduction="none", **sample.settings)
     assert found.dtype == torch.bfloat16, f"bfloat16 in, {found.dtype} out"
     close(values(loss, sample), oracle_values(entry, sample), "value in bfloat16", rtol=0.05, atol=0.1)
     close(gradient(loss, sample), oracle_gradient(entry, sample), "gradient in bfloat16", rtol=0.1, atol=0.1)
 
 
 def values(loss: Any, sample: Sample) -> np.ndarray:
-    found = loss(sample.output, sample.target, reduction="none", **sample.settings)
+    found = loss(*sample.tensors, reduction="none", **sample.settings)
     return found.detach().double().numpy()
 
 
-def gradient(loss: Any, sample: Sample) -> np.ndarray:
-    output = sample.output.clone().requires_grad_()
-    loss(output, sample.target, reduction="none", **sample.settings).sum().backward()
-    assert output.grad is not None
-    return output.grad.double().numpy()
+def gradient(loss: Any, sample: Sample, by: str | None = None) -> np.ndarray:
+    name = by or next(iter(sample.arguments))
+    tensor = sample.arguments[name].clone().requires_grad_()
+    total = loss(*(sample.arguments | {name: tensor}).values(), reduction="none", **sample.settings).sum()
+    if not total.requires_grad:
+        return np.zeros(tensor.shape)
+    total.backward()
+    return np.zeros(tensor.shape) if tensor.grad is None else tensor.grad.double().numpy()
 
 
 def close(found: Any, expected: Any, what: str, *, rtol: float = 0.0, atol: float = 0.0) -> None:

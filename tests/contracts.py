@@ -23,8 +23,28 @@ def _every(_: LossEntry) -> bool:
     return True
 
 
+def _reconstructs(entry: LossEntry) -> bool:
+    return entry.reconstructs
+
+
+def _targeted(entry: LossEntry) -> bool:
+    return any(argument.target for argument in entry.family.arguments)
+
+
+def _independent(entry: LossEntry) -> bool:
+    return entry.independent and entry.family.gives != "batch"
+
+
 def _bounded_below(entry: LossEntry) -> bool:
     return entry.minimum is not None
+
+
+def _least_at_the_target(entry: LossEntry) -> bool:
+    return entry.reconstructs and entry.minimum is not None
+
+
+def _least_elsewhere(entry: LossEntry) -> bool:
+    return not entry.reconstructs and entry.minimum is not None
 
 
 def _smooth(entry: LossEntry) -> bool:
@@ -32,11 +52,11 @@ def _smooth(entry: LossEntry) -> bool:
 
 
 def _of_the_error(entry: LossEntry) -> bool:
-    return entry.family.gives == "element" and entry.link is None
+    return entry.reconstructs and entry.family.gives == "element" and entry.link is None
 
 
 def _of_profiles(entry: LossEntry) -> bool:
-    return entry.family.gives == "sample"
+    return entry.reconstructs and entry.family.gives == "sample"
 
 
 def _likelihood(entry: LossEntry) -> bool:
@@ -46,27 +66,30 @@ def _likelihood(entry: LossEntry) -> bool:
 CONTRACTS: dict[Contract, Applies] = {
     mathematics.value_equals_oracle: _every,
     mathematics.gradient_equals_oracle: _every,
-    mathematics.minimum_is_attained_at_the_target_alone: _bounded_below,
+    mathematics.minimum_is_attained_at_the_target_alone: _least_at_the_target,
+    mathematics.minimum_is_attained_where_the_oracle_says: _least_elsewhere,
+    mathematics.never_below_its_minimum: _bounded_below,
     mathematics.gradient_is_the_derivative: _every,
     mathematics.second_gradient_is_the_derivative_of_the_first: _smooth,
     mathematics.smoothness_is_as_declared: _of_the_error,
     mathematics.scale_invariance_is_as_declared: _every,
     mathematics.shift_invariance_is_as_declared: _every,
-    mathematics.convexity_is_as_declared: _every,
+    mathematics.convexity_is_as_declared: _reconstructs,
     mathematics.right_in_float32: _every,
     mathematics.zero_rows_have_a_way_out: _of_profiles,
     mathematics.right_in_bfloat16: _every,
     statistics.integrates_to_one: _likelihood,
     statistics.truth_minimises_the_expected_loss: _likelihood,
-    statistics.elicits_as_declared: _every,
-    interface.samples_are_independent: _every,
-    interface.a_batch_of_one_is_a_row: _every,
+    statistics.elicits_as_declared: _reconstructs,
+    interface.samples_are_independent: _independent,
+    interface.a_batch_of_one_is_a_row: _independent,
     interface.inputs_are_untouched: _every,
     interface.reductions_keep_the_scale_contract: _every,
     interface.weights_multiply: _every,
     interface.a_mask_drops_what_it_hides: _every,
+    interface.nothing_but_missing_values_is_zero: _every,
     interface.a_wrong_shape_is_refused: _every,
-    interface.a_target_outside_the_domain_is_refused: _every,
+    interface.a_target_outside_the_domain_is_refused: _targeted,
     interface.a_wrong_option_is_refused: _every,
     interface.compiled_equals_eager: _every,
     interface.pickles_by_name: _every,

@@ -121,6 +121,10 @@ def _mask_multiplies(output, target, *, mask=None, reduction="mean", **settings)
     return {"none": values, "mean": values.mean(), "sum": values.sum()}[reduction]
 
 
+def _mean_over_what_is_present(output, target, *, mask, **how):
+    return LOSSES["mse"].function(output, target, **how) * mask.sum() / mask.sum()
+
+
 def _rescaled_by_weights(output, target, *, weight=None, **how):
     return LOSSES["mse"].function(output, target, weight=None if weight is None else weight / weight.mean(), **how)
 
@@ -163,6 +167,7 @@ MUTANTS = [
     _claims(mathematics.minimum_is_attained_at_the_target_alone, "mse", "a minimum never reached", minimum=-1.0),
     _computes(mathematics.minimum_is_attained_at_the_target_alone, "mae", "a dead zone", _hinged),
     _claims(mathematics.minimum_is_attained_at_the_target_alone, "mse", "least at multiples", scale_invariant=True),
+    _claims(mathematics.never_below_its_minimum, "mse", "a minimum it falls below", minimum=0.5),
     _computes(mathematics.gradient_is_the_derivative, "mse", "a detached factor", _values_with_wrong_gradient),
     _computes(
         mathematics.second_gradient_is_the_derivative_of_the_first, "mse", "no curvature", _values_with_wrong_curvature
@@ -214,6 +219,7 @@ MUTANTS = [
     ),
     _behaves(interface.weights_multiply, "mse", "weights made relative", _rescaled_by_weights),
     _behaves(interface.a_mask_drops_what_it_hides, "mse", "a mask that multiplies", _mask_multiplies),
+    _behaves(interface.nothing_but_missing_values_is_zero, "mse", "a mean over nothing", _mean_over_what_is_present),
     _behaves(interface.a_wrong_shape_is_refused, "log_cosh", "broadcasting", _unchecked("log_cosh")),
     _behaves(interface.a_target_outside_the_domain_is_refused, "bernoulli", "any target", _unchecked("bernoulli")),
     _behaves(interface.a_wrong_option_is_refused, "huber", "any option", _unchecked("huber")),

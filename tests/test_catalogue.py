@@ -87,11 +87,15 @@ def test_every_loss_of_the_first_set_is_there():
 def test_facts_are_complete(entry):
     assert entry.units
     assert entry.torch_line
-    assert entry.link in (None, "logits", "softmax", "softplus")
-    assert (entry.link == "softmax") == (entry.domain is Domain.COUNTS)
-    assert entry.is_likelihood == (entry.minimum is None) == (entry.units == "nats")
-    assert (entry.prediction is not None) == (entry.link == "logits")
-    assert (entry.log_laplace is not None) == (entry.domain is Domain.COUNTS)
+    assert entry.reference
+    assert entry.link in (None, "logits", "softmax", "softplus", "sigmoid", "log_softmax")
+    assert entry.candidate <= entry.reconstructs
+    assert bool(entry.elicits) == entry.reconstructs
+    if entry.reconstructs:
+        assert (entry.link == "softmax") == (entry.domain is Domain.COUNTS)
+        assert entry.is_likelihood == (entry.minimum is None) == (entry.units == "nats")
+        assert (entry.link == "logits") <= (entry.prediction is not None)
+        assert (entry.log_laplace is not None) == (entry.domain is Domain.COUNTS)
     numbers = {
         **{n: o.default for n, o in entry.options.items()},
         **{n: p.initial for n, p in entry.parameters.items()},

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from losslens.losses.family import LOSSES, Parameter, Reduction, check, entry_values, publish
+from losslens.losses.checks import check_options
+from losslens.losses.family import LOSSES, Parameter, Reduction, entry_values, publish
 from losslens.vocabulary.errors import BadInput
 
 
@@ -28,7 +29,7 @@ class Criterion(nn.Module):
         super().__init__()
         self.entry = LOSSES[loss]
         self.options = {name: option.default for name, option in self.entry.options.items()} | options
-        check(self.entry, torch.zeros(0), torch.zeros(0), None, self.options)
+        check_options(self.entry, self.options)
         self.logs = nn.ParameterDict(
             {name: nn.Parameter(self._start(fact, features)) for name, fact in self.entry.parameters.items()}
         )
@@ -50,7 +51,7 @@ class Criterion(nn.Module):
 
     def values(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
         """One value per element or per sample, unchecked: for the inside of a training loop."""
-        return entry_values(self.entry, output, target, mask, self.settings())
+        return entry_values(self.entry, (output, target), mask, self.settings())
 
     def mean(self, output: Tensor, target: Tensor) -> Tensor:
         """The training objective, unchecked: ``reduction="mean"`` of :meth:`values`."""

@@ -1,15 +1,14 @@
 """Families of losses: what a member computes, and how weights, masks and reduction apply to all of them.
 
-A member of a family is a plain function from an output and a target to one value per element or per
-sample. Everything else (checking shapes and domain, missing values, weights, reduction) is written here,
-once. The scale contract also lives here: with ``reduction="mean"`` a pointwise loss is averaged over
-features, a likelihood is summed over them (nats per sample), and both are averaged over samples.
+A member of a family is a plain function from the family's tensors (mostly an output and a target) to one value
+per element, per sample or per batch. Everything else (missing values, weights, reduction; in ``checks`` shapes and
+domains) is written here, once. The scale contract also lives here: with ``reduction="mean"`` a pointwise loss is
+averaged over features, a likelihood is summed over them (nats per sample), and both are averaged over samples.
 """
 
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,33 +18,55 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import torch
 from torch import Tensor
 
+from losslens.losses.checks import check, check_weight
 from losslens.vocabulary.catalogue import Catalogue
 from losslens.vocabulary.errors import BadInput
-from losslens.vocabulary.quantities import Domain, Interval, Range
+from losslens.vocabulary.quantities import Choice, Domain, Range
 
 Reduction = Literal["none", "mean", "sum"]
 Loss = Callable[..., Tensor]
+Tensors = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A tensor that every loss of a family takes.
+
+    ``shape`` names the dimensions, ``...`` any number of them; equal names are equal sizes, and ``|`` separates
+    alternatives. A ``target`` lies in the domain of the loss.
+    """
+
+    name: str
+    shape: str = "..."
+    target: bool = False
 
 
 @dataclass(frozen=True)
 class Family:
     """A group of losses with one signature.
 
-    ``mean`` reduces elements, of shape (batch, features) or (batch,), to the scalar of ``reduction="mean"``.
+    ``mean`` reduces values, of shape (batch, features), (batch,) or (), to the scalar of ``reduction="mean"``.
+    ``masks`` says what a mask hides: values (elements, or samples) or features within a sample.
     """
 
     name: str
-    gives: Literal["element", "sample"]
-    signature: str
+    gives: Literal["element", "sample", "batch"]
+    arguments: tuple[Argument, ...]
     mean: Callable[[Tensor, Tensor | None], Tensor]
+    masks: Literal["values", "features"] = "values"
+
+    @property
+    def signature(self) -> str:
+        """The tensors in, and what one value speaks of: ``(output, target) -> element``."""
+        return f"({', '.join(argument.name for argument in self.arguments)}) -> {self.gives}"
 
 
 @dataclass(frozen=True)
 class Option:
-    """A number that shapes a loss, fixed during training."""
+    """A number or a choice that shapes a loss, fixed during training."""
 
-    default: float
-    range: Range
+    default: Any
+    range: Range | Choice
 
 
 @dataclass(frozen=True)
@@ -61,15 +82,19 @@ class Parameter:
 class LossEntry:
     """The facts about one loss; every list, option, plan, test and page is derived from it.
 
-    ``candidate``: a comparison tries it unasked on data that it fits.
+    - ``candidate``: a comparison tries it unasked on data that it fits.
+    - ``independent``: a sample's value depends on no other sample.
+    - ``stops``: arguments and parameters that no gradient reaches, by design.
+    - ``extras``: keyword arguments that are neither options nor learned, such as class weights, with defaults.
+    - ``sizes``: what each value counts for in a mean, where that is not one.
     """
 
     name: str
     family: Family
     element: Loss
     units: str
-    elicits: str
     reference: str
+    elicits: str = ""
     minimum: float | None = 0.0
     domain: Domain = Domain.REAL
     link: str | None = None
@@ -84,6 +109,10 @@ class LossEntry:
     log_laplace: Loss | None = None
     torch_line: str = ""
     candidate: bool = False
+    independent: bool = True
+    stops: tuple[str, ...] = ()
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Loss | None = None
 
     @property
     def summary(self) -> str:
@@ -100,23 +129,30 @@ class LossEntry:
         """Whether values are negative log-likelihoods in nats."""
         return self.family in (LIKELIHOOD, PROFILE_LIKELIHOOD)
 
+    @property
+    def reconstructs(self) -> bool:
+        """Whether it compares an output with the data it should reproduce, so that it can train an autoencoder."""
+        return self.family in (POINTWISE, PROFILE, LIKELIHOOD, PROFILE_LIKELIHOOD)
 
-def _mean_of_elements(values: Tensor, weight: Tensor | None) -> Tensor:
+
+def mean_of_values(values: Tensor, weight: Tensor | None) -> Tensor:
+    """The weighted mean; zero where all weights are."""
     if weight is None:
         return values.mean()
     return (values * weight).sum() / weight.expand_as(values).sum().clamp_min(torch.finfo(values.dtype).tiny)
 
 
-def _mean_of_sample_sums(values: Tensor, weight: Tensor | None) -> Tensor:
+def mean_of_sample_sums(values: Tensor, weight: Tensor | None) -> Tensor:
+    """The mean over samples of sums over features."""
     return (values if weight is None else values * weight).sum(-1).mean()
 
 
-POINTWISE = Family("pointwise", "element", "(output, target) -> element", _mean_of_elements)
-PROFILE = Family("profile", "sample", "(output, target) -> sample", _mean_of_elements)
-LIKELIHOOD = Family("likelihood", "element", "(parameters, target) -> element, in nats", _mean_of_sample_sums)
-PROFILE_LIKELIHOOD = Family(
-    "profile likelihood", "sample", "(parameters, target) -> sample, in nats", _mean_of_elements
-)
+_PAIR = (Argument("output"), Argument("target", target=True))
+_ROWS = (Argument("output", "... features"), Argument("target", "... features", target=True))
+POINTWISE = Family("pointwise", "element", _PAIR, mean_of_values)
+PROFILE = Family("profile", "sample", _ROWS, mean_of_values, masks="features")
+LIKELIHOOD = Family("likelihood", "element", _PAIR, mean_of_sample_sums)
+PROFILE_LIKELIHOOD = Family("profile likelihood", "sample", _ROWS, mean_of_values, masks="features")
 
 LOSSES: Catalogue[LossEntry] = Catalogue("loss")
 
@@ -124,31 +160,33 @@ LOSSES: Catalogue[LossEntry] = Catalogue("loss")
 def loss(family: Family, **facts: Any) -> Callable[[Loss], Loss]:
     """Enter a function into the catalogue and give it ``weight``, ``mask`` and ``reduction``.
 
-    Keyword-only arguments annotated ``Annotated[float, Range(...)]`` become options,
-    those annotated ``Annotated[Tensor, Parameter(...)]`` learned parameters.
+    Keyword-only arguments annotated ``Annotated[float, Range(...)]`` or ``Annotated[..., Choice(...)]`` become
+    options, those annotated ``Annotated[Tensor, Parameter(...)]`` learned parameters, all others extras.
     """
 
     def enter(function: Loss) -> Loss:
-        options, parameters = _read_signature(function)
-        entry = LossEntry(function.__name__, family, function, options=options, parameters=parameters, **facts)
+        entry = LossEntry(function.__name__, family, function, **_read_signature(family, function), **facts)
         return publish(LOSSES.add(entry))
 
     return enter
 
 
-def _read_signature(function: Loss) -> tuple[Mapping[str, Option], Mapping[str, Parameter]]:
-    options: dict[str, Option] = {}
-    parameters: dict[str, Parameter] = {}
-    defaults = inspect.signature(function).parameters
-    for name, hint in get_type_hints(function, include_extras=True).items():
-        if get_origin(hint) is not Annotated:
+def _read_signature(family: Family, function: Loss) -> dict[str, Any]:
+    """Options, learned parameters and extras: the keyword arguments of a loss, by their annotation."""
+    found: dict[str, dict[str, Any]] = {"options": {}, "parameters": {}, "extras": {}}
+    hints = get_type_hints(function, include_extras=True)
+    known = {"mask", *(argument.name for argument in family.arguments)}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in known:
             continue
-        fact = get_args(hint)[1]
+        fact = get_args(hints[name])[1] if get_origin(hints[name]) is Annotated else None
         if isinstance(fact, Parameter):
-            parameters[name] = fact
+            found["parameters"][name] = fact
+        elif fact is None:
+            found["extras"][name] = parameter.default
         else:
-            options[name] = Option(defaults[name].default, fact)
-    return MappingProxyType(options), MappingProxyType(parameters)
+            found["options"][name] = Option(parameter.default, fact)
+    return {what: MappingProxyType(of) for what, of in found.items()}
 
 
 def publish(entry: LossEntry) -> Loss:
@@ -161,18 +199,18 @@ def publish(entry: LossEntry) -> Loss:
 
 def _public(entry: LossEntry) -> Loss:
     def public(
-        output: Tensor,
-        target: Tensor,
-        *,
+        *tensors: Tensor,
         weight: Tensor | None = None,
         mask: Tensor | None = None,
         reduction: Reduction = "mean",
         **settings: Any,
     ) -> Tensor:
-        check(entry, output, target, mask, settings)
-        values = entry_values(entry, output, target, mask, settings)
-        _check_weight(values, weight)
-        return reduce(entry.family, values, _combine(entry.family, values, weight, mask), reduction)
+        tensors, settings = _taken(entry, tensors, settings)
+        check(entry, tensors, mask, settings)
+        values = entry_values(entry, tensors, mask, settings)
+        check_weight(values, weight)
+        sizes = None if entry.sizes is None else entry.sizes(*tensors, **settings)
+        return reduce(entry.family, values, _combine(entry.family, values, weight, mask), reduction, sizes)
 
     public.__name__ = public.__qualname__ = entry.name
     public.__module__ = entry.element.__module__
@@ -180,6 +218,16 @@ def _public(entry: LossEntry) -> Loss:
     public.__signature__ = _public_signature(entry.element)  # type: ignore[attr-defined]
     public.entry = entry  # type: ignore[attr-defined]
     return public
+
+
+def _taken(entry: LossEntry, tensors: Tensors, settings: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
+    """The family's tensors, given by position or by name, and what is left."""
+    names = [argument.name for argument in entry.family.arguments]
+    by_name = {name: settings[name] for name in names[len(tensors) :] if name in settings}
+    if len(tensors) + len(by_name) != len(names):
+        raise TypeError(f"{entry.name} takes {', '.join(names)}; {len(tensors) + len(by_name)} were given")
+    rest = {name: value for name, value in settings.items() if name not in by_name}
+    return (*tensors, *(by_name[name] for name in names[len(tensors) :])), rest
 
 
 def _public_signature(function: Loss) -> inspect.Signature:
@@ -191,23 +239,38 @@ def _public_signature(function: Loss) -> inspect.Signature:
     return own.replace(parameters=[*(p for p in own.parameters.values() if p.name != "mask"), *common])
 
 
-def entry_values(
-    entry: LossEntry, output: Tensor, target: Tensor, mask: Tensor | None, settings: Mapping[str, Any]
-) -> Tensor:
-    """One value per element or per sample, before weights and reduction; masked entries count as absent."""
+def entry_values(entry: LossEntry, tensors: Tensors, mask: Tensor | None, settings: Mapping[str, Any]) -> Tensor:
+    """Values before weights and reduction; what a mask hides counts as absent, whatever it is."""
     if mask is None:
-        return entry.element(output, target, **settings)
-    if entry.family.gives == "sample":
-        return entry.element(output, target, mask=mask, **settings)
-    neutral = 1.0 if entry.link == "softmax" else 0.0
-    output, target = torch.where(mask, output, neutral), torch.where(mask, target, 0.0)
-    return torch.where(mask, entry.element(output, target, **settings), 0.0)
+        return entry.element(*tensors, **settings)
+    if entry.family.masks == "features":
+        return entry.element(*tensors, mask=mask, **settings)
+    if entry.family.gives == "element":
+        fill = {False: _NEUTRAL_OUTPUT.get(entry.link or "", 0.0), True: entry.domain.member}
+        shown = [torch.where(mask, t, fill[a.target]) for a, t in zip(entry.family.arguments, tensors, strict=True)]
+        return torch.where(mask, entry.element(*shown, **settings), 0.0)
+    return _values_of_rows(entry, tensors, mask, settings)
 
 
-def reduce(family: Family, values: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
+_NEUTRAL_OUTPUT = {"softmax": 1.0, "softplus": 1.0, "sigmoid": 0.5}
+
+
+def _values_of_rows(entry: LossEntry, tensors: Tensors, mask: Tensor, settings: Mapping[str, Any]) -> Tensor:
+    """The loss of the rows that are present, and zero for the others."""
+    if not mask.any():
+        nothing = tensors[0].sum() * 0.0
+        return nothing.expand(mask.shape) if entry.family.gives == "sample" else nothing
+    values = entry.element(*(tensor[mask] for tensor in tensors), **settings)
+    return values if entry.family.gives == "batch" else values.new_zeros(mask.shape).masked_scatter(mask, values)
+
+
+def reduce(
+    family: Family, values: Tensor, weight: Tensor | None, reduction: Reduction, sizes: Tensor | None = None
+) -> Tensor:
     """Apply weights and the reduction that the family's scale contract asks for."""
     if reduction == "mean":
-        return family.mean(values, weight)
+        mean = family.mean(values, weight)
+        return mean if sizes is None else mean / family.mean(sizes, weight).clamp_min(torch.finfo(values.dtype).tiny)
     weighted = values if weight is None else values * weight
     if reduction == "none":
         return weighted
@@ -218,59 +281,7 @@ def reduce(family: Family, values: Tensor, weight: Tensor | None, reduction: Red
 
 def _combine(family: Family, values: Tensor, weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
     """Absent elements, and samples of which nothing is present, weigh nothing in a mean."""
-    if mask is None:
+    if mask is None or family.gives == "batch":
         return weight
-    present = (mask.any(-1) if family.gives == "sample" else mask).to(values.dtype)
+    present = (mask.any(-1) if family.masks == "features" else mask).to(values.dtype)
     return present if weight is None else weight * present
-
-
-def check(entry: LossEntry, output: Tensor, target: Tensor, mask: Tensor | None, settings: Mapping[str, Any]) -> None:
-    """Refuse what the loss is not defined for, naming what was expected and what was found."""
-    if output.shape != target.shape:
-        raise BadInput(
-            expected=f"output and target of one shape for {entry.name}",
-            found=f"{tuple(output.shape)} and {tuple(target.shape)}",
-            remedy="Broadcasting would average over pairs that do not belong together.",
-        )
-    if mask is not None and (mask.dtype != torch.bool or mask.shape != target.shape):
-        raise BadInput(
-            expected=f"a boolean mask of shape {tuple(target.shape)}", found=f"{mask.dtype} of {tuple(mask.shape)}"
-        )
-    for name, value in settings.items():
-        _check_option(entry, name, value)
-    if not torch.compiler.is_compiling():
-        _check_domain(entry, target if mask is None else target[mask])
-
-
-def _check_option(entry: LossEntry, name: str, value: Any) -> None:
-    if name in entry.options and value not in entry.options[name].range:
-        raise BadInput(expected=f"{name} of {entry.name} in {entry.options[name].range}", found=f"{value:g}")
-    if name not in entry.options and name not in entry.parameters:
-        known = ", ".join([*entry.options, *entry.parameters]) or "none"
-        raise BadInput(expected=f"an option of {entry.name} (it has: {known})", found=repr(name))
-
-
-def _check_domain(entry: LossEntry, target: Tensor) -> None:
-    if target.numel() == 0:
-        return
-    expected = f"a target of {entry.domain.value} for {entry.name}"
-    low, high = (float(end) for end in target.detach().aminmax())
-    if not (math.isfinite(low) and math.isfinite(high)):
-        bad = int((~target.isfinite()).sum())
-        raise BadInput(expected=expected, found=f"{bad} NaN or infinite", remedy="Pass mask= to leave values out.")
-    whole = not entry.domain.whole or bool((target == target.round()).all())
-    interval = entry.domain.interval
-    on_end = entry.domain.open and (low == interval.low or high == interval.high)
-    if on_end or not (whole and interval.contains(Interval(low, high))):
-        kind = "" if whole else " with values that are not integers"
-        raise BadInput(expected=expected, found=f"values in [{low:g}, {high:g}]{kind}")
-
-
-def _check_weight(values: Tensor, weight: Tensor | None) -> None:
-    if weight is None:
-        return
-    sizes = zip(reversed(weight.shape), reversed(values.shape), strict=False)
-    if weight.dim() > values.dim() or any(own not in (1, size) for own, size in sizes):
-        raise BadInput(
-            expected=f"a weight that broadcasts to the values, {tuple(values.shape)}", found=f"{tuple(weight.shape)}"
-        )

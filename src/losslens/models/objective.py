@@ -124,7 +124,8 @@ class Objective(nn.Module):
         """Negative log-likelihood of each profile in nats, (batch,), or None if the loss is no likelihood."""
         if not self.criterion.entry.is_likelihood:
             return None
-        return self.criterion.values(self._linked(outputs.output, batch), self._target(batch)).sum(1)
+        nats = self.criterion.values(self._linked(outputs.output, batch), self._target(batch))
+        return nats if nats.dim() == 1 else nats.sum(1)
 
     def raw_mean(self, mean: Tensor) -> Tensor:
         """The raw output whose reconstruction is ``mean`` (of profiles, or of counts for a count loss)."""

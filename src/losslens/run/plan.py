@@ -97,7 +97,7 @@ def sort_pairs(seen: Observation) -> tuple[list[tuple[str, str]], list[Refused]]
     misfits = {link: _link_misfit(link, seen) for link in FREE_LINKS}
     refused = [Refused(_any_with(link), reason) for link, reason in misfits.items() if reason]
     fitting = []
-    for entry in LOSSES.values():
+    for entry in (entry for entry in LOSSES.values() if entry.reconstructs):
         reason = _loss_misfit(entry, seen)
         if reason:
             refused.append(Refused(entry.name, reason))
@@ -165,6 +165,12 @@ def _asked(losses: Sequence[str], fitting: Sequence[tuple[str, str]], refused: S
 def _pair_named(text: str) -> tuple[str, str]:
     name, _, link = text.partition("+")
     entry = LOSSES[name]
+    if not entry.reconstructs:
+        raise BadInput(
+            expected="a loss between an output and the data it should reproduce",
+            found=f"{entry.name}, which takes {entry.family.signature}",
+            remedy="losslens list losses --family pointwise (profile, likelihood) lists those.",
+        )
     if link and entry.link:
         raise BadInput(
             expected=f"{entry.name} alone, as its output is always {entry.link}",

@@ -96,6 +96,11 @@ class Domain(Enum):
         return self in (Domain.POSITIVE, Domain.OPEN_UNIT)
 
     @property
+    def member(self) -> float:
+        """Any number of the domain."""
+        return 0.5 if self is Domain.OPEN_UNIT else 1.0 if self in (Domain.POSITIVE, Domain.SIGNS) else 0.0
+
+    @property
     def whole(self) -> bool:
         """Whether all its numbers are integers."""
         return self in (Domain.BINARY, Domain.COUNTS, Domain.SIGNS, Domain.LABELS)
