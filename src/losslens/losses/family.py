@@ -46,7 +46,9 @@ class Family:
     """A group of losses with one signature.
 
     ``mean`` reduces values, of shape (batch, features), (batch,) or (), to the scalar of ``reduction="mean"``.
-    ``masks`` says what a mask hides: values (elements, or samples) or features within a sample.
+    ``masks`` says what a mask hides: values (elements, or samples) or features within a sample. Members of a
+    family that ``reconstructs`` compare an output with the data it should reproduce; ``nats``: they are negative
+    log-likelihoods.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Family:
     arguments: tuple[Argument, ...]
     mean: Callable[[Tensor, Tensor | None], Tensor]
     masks: Literal["values", "features"] = "values"
+    reconstructs: bool = False
+    nats: bool = False
 
     @property
     def signature(self) -> str:
@@ -86,6 +90,7 @@ class LossEntry:
     - ``independent``: a sample's value depends on no other sample.
     - ``stops``: arguments and parameters that no gradient reaches, by design.
     - ``extras``: keyword arguments that are neither options nor learned, such as class weights, with defaults.
+    - ``content``: the hash of the code of a loss that is not the package's own.
     - ``sizes``: what each value counts for in a mean, where that is not one.
     """
 
@@ -113,6 +118,7 @@ class LossEntry:
     stops: tuple[str, ...] = ()
     extras: Mapping[str, Any] = field(default_factory=dict)
     sizes: Loss | None = None
+    content: str = ""
 
     @property
     def summary(self) -> str:
@@ -127,12 +133,12 @@ class LossEntry:
     @property
     def is_likelihood(self) -> bool:
         """Whether values are negative log-likelihoods in nats."""
-        return self.family in (LIKELIHOOD, PROFILE_LIKELIHOOD)
+        return self.family.nats
 
     @property
     def reconstructs(self) -> bool:
         """Whether it compares an output with the data it should reproduce, so that it can train an autoencoder."""
-        return self.family in (POINTWISE, PROFILE, LIKELIHOOD, PROFILE_LIKELIHOOD)
+        return self.family.reconstructs
 
 
 def mean_of_values(values: Tensor, weight: Tensor | None) -> Tensor:
@@ -149,12 +155,14 @@ def mean_of_sample_sums(values: Tensor, weight: Tensor | None) -> Tensor:
 
 _PAIR = (Argument("output"), Argument("target", target=True))
 _ROWS = (Argument("output", "... features"), Argument("target", "... features", target=True))
-POINTWISE = Family("pointwise", "element", _PAIR, mean_of_values)
-PROFILE = Family("profile", "sample", _ROWS, mean_of_values, masks="features")
-LIKELIHOOD = Family("likelihood", "element", _PAIR, mean_of_sample_sums)
-PROFILE_LIKELIHOOD = Family("profile likelihood", "sample", _ROWS, mean_of_values, masks="features")
+POINTWISE = Family("pointwise", "element", _PAIR, mean_of_values, reconstructs=True)
+PROFILE = Family("profile", "sample", _ROWS, mean_of_values, masks="features", reconstructs=True)
+LIKELIHOOD = Family("likelihood", "element", _PAIR, mean_of_sample_sums, reconstructs=True, nats=True)
+PROFILE_LIKELIHOOD = Family(
+    "profile likelihood", "sample", _ROWS, mean_of_values, masks="features", reconstructs=True, nats=True
+)
 
-LOSSES: Catalogue[LossEntry] = Catalogue("loss")
+LOSSES: Catalogue[LossEntry] = Catalogue("loss", find="losslens.losses.imported:find")
 
 
 def loss(family: Family, **facts: Any) -> Callable[[Loss], Loss]:

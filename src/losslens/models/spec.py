@@ -41,3 +41,4 @@ class ObjectiveSpec(Spec):
     loss: str
     link: str = "linear"
     options: dict[str, float] = {}
+    content: str = Field("", description="hash of the code of a loss that is not the package's own")

@@ -29,8 +29,9 @@ class Candidate:
     @property
     def objective(self) -> ObjectiveSpec:
         """As a spec, with the loss's options at their defaults."""
-        options = {name: option.default for name, option in LOSSES[self.loss].options.items()}
-        return ObjectiveSpec(loss=self.loss, link=self.link, options=options)
+        entry = LOSSES[self.loss]
+        options = {name: option.default for name, option in entry.options.items()}
+        return ObjectiveSpec(loss=self.loss, link=self.link, options=options, content=entry.content)
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ def plan(
     Trials are ordered by repeat, so that whatever a time limit leaves undone, complete repeats exist.
     Raises :class:`BadInput` if a loss asked for is unknown or none of them fits.
     """
+    asked = dict.fromkeys(_pair_named(text) for text in losses)  # first: this finds losses of the user's own
     fitting, refused = sort_pairs(seen)
-    chosen = _asked(losses, fitting, refused) if losses else _usual(fitting, seen)
+    chosen = _asked(asked, fitting, refused) if losses else _usual(fitting, seen)
     candidates = [*_in_models(chosen, models, bool(losses))]
     shared = {"data": content_hash, "transform": transform_of(seen), "seed": seed}
     trials = []
@@ -148,9 +150,10 @@ def _usual(fitting: Sequence[tuple[str, str]], seen: Observation) -> list[Candid
     ]
 
 
-def _asked(losses: Sequence[str], fitting: Sequence[tuple[str, str]], refused: Sequence[Refused]) -> list[Candidate]:
-    """The pairs named ``loss`` or ``loss+link`` that fit, each once; those that do not are among the refused."""
-    pairs = dict.fromkeys(_pair_named(text) for text in losses)
+def _asked(
+    pairs: Iterable[tuple[str, str]], fitting: Sequence[tuple[str, str]], refused: Sequence[Refused]
+) -> list[Candidate]:
+    """The pairs asked for that fit; those that do not are among the refused."""
     chosen = [Candidate(*pair) for pair in pairs if pair in fitting]
     if not chosen:
         misfits = [r for r in refused if any(r.candidate in (loss, _any_with(link)) for loss, link in pairs)]
@@ -171,7 +174,7 @@ def _pair_named(text: str) -> tuple[str, str]:
             found=f"{entry.name}, which takes {entry.family.signature}",
             remedy="losslens list losses --family pointwise (profile, likelihood) lists those.",
         )
-    if link and entry.link:
+    if link and entry.link and link != entry.link:
         raise BadInput(
             expected=f"{entry.name} alone, as its output is always {entry.link}",
             found=repr(text),

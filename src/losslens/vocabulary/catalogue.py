@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Generic, Protocol, TypeVar
 
 from losslens.vocabulary.errors import unknown
@@ -30,11 +31,13 @@ E = TypeVar("E", bound=Entry)
 class Catalogue(Mapping[str, E], Generic[E]):
     """Entries by name, in the order they were added; a wrong name is answered with the nearest right one.
 
-    Looking up an alias gives the entry itself; iteration goes over true names only.
+    Looking up an alias gives the entry itself; iteration goes over true names only. ``find``, as
+    ``module:function``, makes the entry of a name that holds a colon: one of the user's own, found by import.
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, find: str = "") -> None:
         self.what = what
+        self._find = find
         self._entries: dict[str, E] = {}
         self._aliases: dict[str, str] = {}
 
@@ -54,6 +57,9 @@ class Catalogue(Mapping[str, E], Generic[E]):
             del self._aliases[alias]
 
     def __getitem__(self, name: str) -> E:
+        if self._find and ":" in name and name not in self:
+            module, _, function = self._find.partition(":")
+            self.add(getattr(import_module(module), function)(name))
         try:
             return self._entries[self._aliases.get(name, name)]
         except KeyError:
