@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
@@ -146,6 +147,28 @@ def every_setting(entry: LossEntry, features: int, dtype: torch.dtype = torch.fl
     return ends
 
 
+def remembered(oracle: Any) -> Any:
+    """An oracle's answers are kept: many contracts, and all mutants of a loss, ask the same."""
+    answers: dict[Any, np.ndarray] = {}
+
+    @wraps(oracle)
+    def ask(entry: LossEntry, sample: Sample, *by: str) -> np.ndarray:
+        settings = tuple((name, _key(value)) for name, value in sample.settings.items())
+        question = (entry.name, by, tuple(_key(tensor) for tensor in sample.tensors), settings)
+        if question not in answers:
+            answers[question] = oracle(entry, sample, *by)
+        return answers[question]
+
+    return ask
+
+
+def _key(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return tuple(value.shape), str(value.dtype), value.detach().double().numpy().tobytes()
+    return value
+
+
+@remembered
 def oracle_values(entry: LossEntry, sample: Sample) -> np.ndarray:
     """What the oracle gives for every element, sample or batch, rounded to float64 from many digits."""
     with mp.workdps(DIGITS):
@@ -153,6 +176,7 @@ def oracle_values(entry: LossEntry, sample: Sample) -> np.ndarray:
         return np.vectorize(float, otypes=[float])(values)
 
 
+@remembered
 def oracle_gradient(entry: LossEntry, sample: Sample, by: str | None = None) -> np.ndarray:
     """The oracle's derivative by each number of a tensor (the first, if not named).
 

@@ -1,0 +1,30 @@
+"""Small changes to the mathematics are noticed: all but the survivors listed, with the reason, in survivors.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.mutation import MODULES, outcomes
+
+SURVIVORS = json.loads((Path(__file__).parent / "survivors.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=[name.rpartition(".")[2] for name in MODULES])
+def test_mutants_of_the_mathematics_are_killed(module, record_property):
+    found = outcomes(module)
+    fates = {fate: [o for o in found if o.fate == fate] for fate in ("killed", "survived", "equivalent")}
+    for fate, of in fates.items():
+        record_property(f"mutants {fate}", len(of))
+    unlisted = {outcome.mutant.name for outcome in fates["survived"]} - set(SURVIVORS)
+    assert not unlisted, "these survive without a reason in survivors.json"
+    changing = len(fates["killed"]) + len(fates["survived"])
+    assert len(fates["killed"]) >= 0.95 * changing, f"{len(fates['killed'])} of {changing} killed"
+    assert changing > 0
+
+
+def test_every_survivor_listed_is_of_a_module_that_exists_and_has_a_reason():
+    modules = {name.rpartition(".")[2] for name in MODULES}
+    assert all(name.partition(".")[0] in modules for name in SURVIVORS)
+    assert all(len(reason) > 20 for reason in SURVIVORS.values())
