@@ -100,7 +100,9 @@ def a_mask_drops_what_it_hides(entry: LossEntry, loss: Any) -> None:
     """Value and gradient are those of what is present alone, whatever stands elsewhere."""
     sample = draw(entry)
     mask = torch.rand(mask_shape(entry, sample), generator=torch.Generator().manual_seed(3)) < 0.6
-    if mask.dim() == 2:
+    if mask.dim() == 2 and not entry.independent:  # a block: what is left of it is a batch of its own
+        mask = torch.tensor([True, False, True, True]).outer(torch.tensor([True, True, False, True, False]))
+    elif mask.dim() == 2:
         mask[0], mask[1] = True, False  # nothing missing; everything missing
     else:
         mask = torch.tensor([True, False, True, True])
@@ -111,7 +113,8 @@ def a_mask_drops_what_it_hides(entry: LossEntry, loss: Any) -> None:
         hidden = hidden.put(target=torch.where(shown, hidden.target, torch.nan))
     total = _call(loss, hidden, mask=mask, reduction="sum")
     (slope,) = torch.autograd.grad(total, output)
-    kept, kept_slope = (_dropped_rows if mask.dim() == 1 else _dropped_entries)(loss, sample, mask)
+    whole = _dropped_entries if entry.independent else _dropped_block
+    kept, kept_slope = (_dropped_rows if mask.dim() == 1 else whole)(loss, sample, mask)
     _equal(total, kept.sum(), "masked sum")
     _equal(slope, kept_slope, "gradient of the masked sum")
     _equal(_call(loss, hidden, mask=mask), _masked_mean(entry, sample, mask, kept), "masked mean")
@@ -153,6 +156,17 @@ def _dropped_entries(loss: Any, sample: Sample, mask: Tensor) -> tuple[Tensor, T
         kept.append(loss(*shown.values(), reduction="sum", **settings))
         slope[row, present] = torch.autograd.grad(kept[-1], next(iter(shown.values())))[0][0]
     return torch.stack(kept), slope
+
+
+def _dropped_block(loss: Any, sample: Sample, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The values of the rows and columns that are present alone, and the gradient of their sum, zero elsewhere."""
+    rows, columns = mask.any(1), mask.any(0)
+    shown = {name: tensor[rows][:, columns] for name, tensor in sample.arguments.items()}
+    output = next(iter(shown.values())).requires_grad_()
+    kept = loss(*shown.values(), reduction="none", **sample.settings)
+    slope = torch.zeros_like(sample.output)
+    slope[mask] = torch.autograd.grad(kept.sum(), output)[0].flatten()
+    return kept.detach(), slope
 
 
 def _dropped_rows(loss: Any, sample: Sample, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from losslens.losses import LossEntry
+from losslens.vocabulary.quantities import Domain
 
 LARGEST, SMALLEST = 3.4e38, 1.2e-38  # of the normal numbers of float32
 
@@ -174,7 +175,8 @@ def extremes(entry: LossEntry) -> list[tuple[str, Sample]]:
     """Float32 samples at the edges of what the loss may meet, at every setting."""
     settings = every_setting(entry, features=5, dtype=torch.float32)
     if entry.reconstructs:
-        pairs = {None: _extreme_reals, "logits": _extreme_logits}.get(entry.link, _extreme_rates)(entry)
+        kinds = {None: _extreme_reals, "logits": _extreme_logits, "log": _extreme_logs}
+        pairs = kinds.get(entry.link, _extreme_rates)(entry)
         cases = {n: {"output": output, "target": target} for n, (output, target) in pairs.items()}
     else:
         cases = _extreme_arguments(entry)
@@ -210,8 +212,16 @@ def _extreme_reals(entry: LossEntry) -> dict[str, tuple[Tensor, Tensor]]:
 
 def _extreme_logits(entry: LossEntry) -> dict[str, tuple[Tensor, Tensor]]:
     sizes = torch.tensor([0.0, 1e-30, 1e-4, 0.19, 0.21, 1.0, 20.0, 80.0, 1e4, 1e30]).view(2, 5)
-    targets = (0.0, 1.0) if entry.domain.value == "zeros and ones" else (0.0, 0.3, 1.0)
+    targets = {Domain.BINARY: (0.0, 1.0), Domain.OPEN_UNIT: (1e-30, 0.3, 1.0 - 2.0**-24)}.get(
+        entry.domain, (0.0, 0.3, 1.0)
+    )
     return {f"{s:+g} logits, target {t}": (s * sizes, torch.full((2, 5), t)) for s in (-1.0, 1.0) for t in targets}
+
+
+def _extreme_logs(entry: LossEntry) -> dict[str, tuple[Tensor, Tensor]]:
+    sizes = torch.tensor([0.0, 1e-30, 1e-4, 0.2, 1.0, 20.0, 80.0, 1e4, 1e15, 1e30]).view(2, 5)
+    targets = (1e-30, 0.3, 1.0, 1e30)
+    return {f"{s:+g} logarithms, target {t}": (s * sizes, torch.full((2, 5), t)) for s in (-1.0, 1.0) for t in targets}
 
 
 def _extreme_rates(entry: LossEntry) -> dict[str, tuple[Tensor, Tensor]]:

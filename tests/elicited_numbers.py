@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from scipy.optimize import brentq
+from scipy.special import digamma
 from tests.samples import defaults
 from torch import Tensor
 
@@ -42,7 +43,44 @@ def _best_constant(entry: LossEntry, loss: Any) -> tuple[Tensor, float]:
 
     low, high = (1e-3, float(data.max())) if entry.link == "softmax" else (-60.0, 60.0)
     best = torch.tensor(brentq(slope, low, high, xtol=1e-13, rtol=1e-13), dtype=torch.float64)
-    return data, float(best if entry.prediction is None else entry.prediction(best))
+    return data, float(best if entry.prediction is None else entry.prediction(best, **learned))
+
+
+def _geometric_mean(entry: LossEntry, loss: Any) -> None:
+    data, best = _best_constant(entry, loss)
+    wanted = float(data.log().mean().exp())
+    assert abs(best - wanted) < 1e-8, f"the best constant is {best:g}, the geometric mean is {wanted:g}"
+
+
+def _mean_logit(entry: LossEntry, loss: Any) -> None:
+    """Of a beta distribution of shapes m and 1 - m the mean logit is digamma(m) - digamma(1 - m)."""
+    data, best = _best_constant(entry, loss)
+    found, wanted = float(digamma(best) - digamma(1.0 - best)), float(data.logit().mean())
+    assert abs(found - wanted) < 1e-8, f"the mean logit at the best constant is {found:g}, of the data {wanted:g}"
+
+
+def _mean_if_parameters_fit(entry: LossEntry, loss: Any) -> None:
+    """At the joint minimum over the constant and all learned parameters, on counts with zeros to spare."""
+    data = (skewed(entry.domain) + 5.0) * (skewed(Domain.BINARY) == 0)
+    logs = torch.zeros(1 + len(entry.parameters), dtype=torch.float64, requires_grad=True)
+    search = torch.optim.LBFGS(
+        [logs], max_iter=500, line_search_fn="strong_wolfe", tolerance_grad=1e-12, tolerance_change=0
+    )
+
+    def total() -> Tensor:
+        search.zero_grad()
+        constant, *parameters = logs.exp()
+        learned = dict(zip(entry.parameters, parameters, strict=True))
+        value = loss(constant.expand_as(data), data, reduction="sum", **learned) / len(data)
+        value.backward()
+        return value
+
+    search.step(total)
+    constant, *parameters = logs.detach().exp()
+    learned = dict(zip(entry.parameters, parameters, strict=True))
+    found, wanted = float(entry.prediction(constant, **learned)), float(data.mean())  # type: ignore[misc]
+    assert abs(float(constant) - wanted) > 0.1 * wanted, "nothing is inflated: the output itself is the mean"
+    assert abs(found - wanted) < 1e-6 * wanted, f"the best prediction is {found:g}, the mean is {wanted:g}"
 
 
 def skewed(domain: Domain) -> Tensor:
@@ -51,6 +89,7 @@ def skewed(domain: Domain) -> Tensor:
     uniform = torch.rand(301, generator=generator, dtype=torch.float64)
     return {
         Domain.UNIT: uniform**3,
+        Domain.OPEN_UNIT: uniform**3,
         Domain.BINARY: (uniform < 0.3).double(),
         Domain.COUNTS: (2.0 * normal.exp()).floor(),
     }.get(domain, normal.exp())
@@ -60,4 +99,7 @@ ELICITED: dict[str, Callable[[LossEntry, Any], None]] = {
     "mean": _mean,
     "median": _median,
     "between mean and median": _between_mean_and_median,
+    "geometric mean": _geometric_mean,
+    "mean logit under the distribution": _mean_logit,
+    "mean, if its parameters fit": _mean_if_parameters_fit,
 }

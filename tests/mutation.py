@@ -2,7 +2,8 @@
 
 A mutant is one function of ``losslens/losses`` with one change: an operator, a number, a comparison, a sign, a call. It
 is killed by the first contract that rejects it. A mutant that gives the same values and gradients, but for
-rounding, on all probes counts as equivalent. ``python -m tests.mutation [MODULE ...]`` prints the counts and the survivors.
+rounding, on all probes counts as equivalent. ``python -m tests.mutation [MODULE ...]`` prints counts
+and survivors.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from torch.nn import functional
 import losslens
 from losslens.losses import LOSSES
 from losslens.losses.expectation import expected_log1p
-from losslens.losses.likelihood import continuous_bernoulli_mean
+from losslens.losses.unit import continuous_bernoulli_mean
 from losslens.vocabulary.quantities import Domain
 
 ENTRIES = list(LOSSES.values())
@@ -87,7 +87,13 @@ def _numbers(entry, low, high):
 def _outputs(entry):
     if entry.family.gives == "sample":
         return _lattice()
-    low, high = {None: (-1e6, 1e6), "logits": (-1e3, 1e3), "softmax": (1e-6, 1e5), "softplus": (1e-6, 1e5)}[entry.link]
+    low, high = {
+        None: (-1e6, 1e6),
+        "logits": (-1e3, 1e3),
+        "softmax": (1e-6, 1e5),
+        "softplus": (1e-6, 1e5),
+        "log": (-1e3, 1e3),
+    }[entry.link]
     return _numbers(entry, low, high)
 
 
@@ -96,7 +102,13 @@ def _targets(entry):
         return _lattice()
     if entry.domain in (Domain.BINARY, Domain.COUNTS):
         return st.lists(st.integers(0, 1 if entry.domain is Domain.BINARY else 300).map(float), min_size=6, max_size=6)
-    return _numbers(entry, *((0.0, 1.0) if entry.domain is Domain.UNIT else (-1e6, 1e6)))
+    ends = {
+        Domain.UNIT: (0.0, 1.0),
+        Domain.OPEN_UNIT: (1e-6, 1.0 - 1e-6),
+        Domain.NON_NEGATIVE: (0.0, 1e6),
+        Domain.POSITIVE: (1e-6, 1e6),
+    }
+    return _numbers(entry, *ends.get(entry.domain, (-1e6, 1e6)))
 
 
 def _lattice():

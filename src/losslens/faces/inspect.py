@@ -82,5 +82,5 @@ def inspect(
     profiles = read(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer)
     seen = look(profiles, kind)
     fitting, refused = sort_pairs(seen)
-    names = [loss if link in ("linear", "logits", "softmax") else f"{loss}+{link}" for loss, link in fitting]
+    names = [loss if link in ("linear", "logits", "softmax", "log") else f"{loss}+{link}" for loss, link in fitting]
     return Inspection(profiles, seen, names, refused)

@@ -88,7 +88,7 @@ class LossEntry:
 
     - ``candidate``: a comparison tries it unasked on data that it fits.
     - ``independent``: a sample's value depends on no other sample.
-    - ``stops``: arguments and parameters that no gradient reaches, by design.
+    - ``stops``: arguments and parameters that no gradient reaches, or not the whole derivative, by design.
     - ``extras``: keyword arguments that are neither options nor learned, such as class weights, with defaults.
     - ``content``: the hash of the code of a loss that is not the package's own.
     - ``sizes``: what each value counts for in a mean, where that is not one.

@@ -1,4 +1,7 @@
-"""Negative log-likelihoods in nats, with all constants, so that models can be compared on held-out data."""
+"""Negative log-likelihoods of continuous data in nats, with all constants, so that models can be compared.
+
+A ``scale`` broadcasts to the output: one for all, (features,), (batch, 1), or (batch, features) from a network.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ from typing import Annotated
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from losslens.losses.family import LIKELIHOOD, Parameter, loss
+from losslens.losses.family import LIKELIHOOD, POINTWISE, PROFILE_LIKELIHOOD, Parameter, loss
+from losslens.losses.special import log_rising
 from losslens.vocabulary.quantities import Domain, Range
 
-_TINY = 1e-30  # keeps log(0) and 0/0 out of rates that underflow; far below any rate that data can support
+_HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
+_FLOOR = math.exp(-6.0)  # of a standard deviation that is set to its optimum
 
 
 @loss(
@@ -37,8 +41,11 @@ def gaussian(
     >>> losslens.gaussian(torch.zeros(1, 1), torch.zeros(1, 1), scale=torch.tensor(1.0))
     tensor(0.9189)
     """
-    standardised = (target - output) / scale
-    return standardised * (standardised / 2.0) + scale.log() + 0.5 * math.log(2.0 * math.pi)
+    return _half_square((target - output) / scale) + scale.log() + _HALF_LOG_TWO_PI
+
+
+def _half_square(number: Tensor) -> Tensor:
+    return number * (number / 2.0)
 
 
 @loss(
@@ -68,162 +75,140 @@ def laplace(
 
 @loss(
     LIKELIHOOD,
-    candidate=True,
     minimum=None,
     units="nats",
-    elicits="mean",
-    domain=Domain.BINARY,
-    link="logits",
-    aliases=("bce",),
-    prediction=torch.sigmoid,
-    reference="Bernoulli, Ars conjectandi, 1713",
-    torch_line="lambda logits, target: torch.nn.functional.binary_cross_entropy_with_logits("
-    'logits, target, reduction="none").sum(1).mean()',
-)
-def bernoulli(output: Tensor, target: Tensor) -> Tensor:
-    r"""Binary cross-entropy from logits: the likelihood of zeros and ones.
-
-    .. math:: \log(1 + e^{\eta}) - x\,\eta
-
-    For data strictly between 0 and 1 it is not a density; use :func:`continuous_bernoulli`.
-
-    >>> losslens.bernoulli(torch.zeros(1, 1), torch.ones(1, 1))
-    tensor(0.6931)
-    """
-    return functional.binary_cross_entropy_with_logits(output, target, reduction="none")
-
-
-def continuous_bernoulli_mean(output: Tensor) -> Tensor:
-    r"""Mean of the continuous Bernoulli with logit :math:`\eta`: :math:`1/(1 - e^{-\eta}) - 1/\eta`."""
-    half = output / 2.0
-    small = half.abs() < 0.1
-    near = torch.where(small, half, 0.0)
-    far = torch.where(small, 1.0, half)
-    series = near / 3.0 - near**3 / 45.0 + 2.0 * near**5 / 945.0 - near**7 / 4725.0
-    return 0.5 + 0.5 * torch.where(small, series, 1.0 / torch.tanh(far) - 1.0 / far)
-
-
-@loss(
-    LIKELIHOOD,
-    candidate=True,
-    minimum=None,
-    units="nats",
-    elicits="mean",
-    domain=Domain.UNIT,
-    link="logits",
-    prediction=continuous_bernoulli_mean,
-    reference="Loaiza-Ganem and Cunningham, NeurIPS 2019",
-    torch_line="lambda logits, target: -torch.distributions.ContinuousBernoulli(logits=logits)"
-    ".log_prob(target).sum(1).mean()",
-)
-def continuous_bernoulli(output: Tensor, target: Tensor) -> Tensor:
-    r"""The density on [0, 1] that binary cross-entropy is often mistaken for, with its normaliser.
-
-    .. math:: \log\frac{e^{\eta} - 1}{\eta} - x\,\eta
-
-    ``output`` is the logit :math:`\eta`. Decode with the distribution's mean, not with
-    :math:`\mathrm{sigmoid}(\eta)`: the best logit is far more extreme than that of the mean.
-
-    >>> losslens.continuous_bernoulli(torch.zeros(1, 1), torch.full((1, 1), 0.3)).abs() < 1e-6
-    tensor(True)
-    """
-    half = output / 2.0
-    small = half.abs() < 0.1
-    near = torch.where(small, half, 0.0).square()
-    far = torch.where(small, 1.0, output).abs()
-    series = near / 6.0 - near.square() / 180.0 + near**3 / 2835.0 - near**4 / 37800.0
-    # One factor for all linear terms: apart, they would round the others away where the logit saturates.
-    slope = torch.where(small, 0.5, (output > 0).to(output.dtype)) - target
-    return slope * output + torch.where(small, series, torch.log1p(-torch.exp(-far)) - far.log())
-
-
-def _lifted(rate: Tensor) -> Tensor:
-    """The rate, or 1e-30 where it is smaller; the gradient passes, so that such a rate can recover."""
-    return rate + (_TINY - rate.detach()).clamp_min(0.0)
-
-
-def _poisson_log_laplace(output: Tensor, s: Tensor) -> Tensor:
-    return output * torch.expm1(-s)
-
-
-@loss(
-    LIKELIHOOD,
-    candidate=True,
-    minimum=None,
-    units="nats",
-    elicits="mean",
-    domain=Domain.COUNTS,
-    link="softmax",
-    log_laplace=_poisson_log_laplace,
-    reference="Poisson, Recherches sur la probabilite des jugements, 1837",
-    torch_line="lambda rate, target: -torch.distributions.Poisson(rate).log_prob(target).sum(1).mean()",
-)
-def poisson(output: Tensor, target: Tensor) -> Tensor:
-    r"""Counts whose variance equals their mean; ``output`` is the rate.
-
-    .. math:: \lambda - x \log\lambda + \log x!
-
-    Shapes: alike, any; rates must be positive. Real counts usually vary more: :func:`negative_binomial`.
-
-    >>> losslens.poisson(torch.ones(1, 1), torch.ones(1, 1))
-    tensor(1.)
-    """
-    return output - torch.xlogy(target, _lifted(output)) + torch.lgamma(target + 1.0)
-
-
-def _negative_binomial_log_laplace(output: Tensor, s: Tensor, *, inverse_dispersion: Tensor) -> Tensor:
-    return -inverse_dispersion * torch.log1p(-output * torch.expm1(-s) / inverse_dispersion)
-
-
-@loss(
-    LIKELIHOOD,
-    candidate=True,
-    minimum=None,
-    units="nats",
-    elicits="mean",
-    domain=Domain.COUNTS,
-    link="softmax",
-    log_laplace=_negative_binomial_log_laplace,
+    elicits="between mean and median",
     convex=False,
-    reference="Greenwood and Yule, Journal of the Royal Statistical Society 83, 1920",
-    torch_line="lambda mean, target: -torch.distributions.NegativeBinomial("
-    "inverse_dispersion, logits=(mean / inverse_dispersion).log()).log_prob(target).sum(1).mean()",
+    reference="Lange, Little and Taylor, Journal of the American Statistical Association 84, 1989",
+    torch_line="lambda output, target: -torch.distributions.StudentT("
+    "degrees_of_freedom, output, scale).log_prob(target).sum(1).mean()",
 )
-def negative_binomial(
+def student_t(
     output: Tensor,
     target: Tensor,
     *,
-    inverse_dispersion: Annotated[Tensor, Parameter(1.0, "feature", Range(1e-3, 1e6, log=True))],
+    degrees_of_freedom: Annotated[Tensor, Parameter(5.0, "all", Range(0.5, 1e6, log=True))],
+    scale: Annotated[Tensor, Parameter(1.0, "all", Range(1e-4, 1e4, log=True))],
 ) -> Tensor:
-    r"""Over-dispersed counts: variance = mean + mean² / θ, with one learned θ per feature.
+    r"""Student's t density around the output: outliers pull ever less, and how heavy the tails are is learned.
 
-    .. math:: -\log\frac{\Gamma(x+\theta)}{\Gamma(\theta)\,x!}
-              + (x + \theta)\log\left(1 + \frac{\mu}{\theta}\right) - x \log\frac{\mu}{\theta}
+    .. math:: \frac{\nu + 1}{2} \log\left(1 + \frac{z^2}{\nu}\right) + \log\sigma
+              + \log\frac{\Gamma(\nu/2)\sqrt{\nu\pi}}{\Gamma((\nu+1)/2)}, \qquad z = \frac{x - m}{\sigma}
 
-    ``inverse_dispersion`` is θ. Tends to :func:`poisson` as θ grows, without loss of precision.
+    ``degrees_of_freedom`` is :math:`\nu`. Tends to :func:`gaussian` as it grows, without loss of precision. Not
+    convex: an output far from all data is hardly pulled back, so start from a reasonable fit.
 
-    >>> one = torch.ones(1, 1)
-    >>> losslens.negative_binomial(one, 0 * one, inverse_dispersion=torch.tensor(1.0))
-    tensor(0.6931)
+    >>> one = torch.tensor(1.0)
+    >>> losslens.student_t(torch.zeros(1, 1), torch.ones(1, 1), degrees_of_freedom=one, scale=one)
+    tensor(1.8379)
     """
-    theta = inverse_dispersion
-    log_growth = torch.log1p(output / theta)
-    log_mean = torch.xlogy(target, _lifted(output))
-    return (target + theta) * log_growth - log_mean - _log_rising(target, theta) + torch.lgamma(target + 1.0)
+    nu = degrees_of_freedom
+    bend = (nu + 1.0) / 2.0 * _log_one_plus_square((target - output) / (scale * nu.sqrt()))
+    return bend + scale.log() + _HALF_LOG_TWO_PI - log_rising(torch.full_like(nu, 0.5), nu / 2.0)
 
 
-def _log_rising(x: Tensor, theta: Tensor) -> Tensor:
-    r""":math:`\log\Gamma(x+\theta) - \log\Gamma(\theta) - x\log\theta`, by Stirling's series where θ is large."""
-    large = theta > 30.0
-    if not (torch.compiler.is_compiling() or bool(large.any())):
-        return torch.lgamma(x + theta) - torch.lgamma(theta) - x * theta.log()
-    big = torch.where(large, theta, 30.0)
-    end = x + big
-    series = (end - 0.5) * torch.log1p(x / big) - x + _stirling_rest(end) - _stirling_rest(big)
-    small = torch.where(large, 1.0, theta)
-    direct = torch.lgamma(x + small) - torch.lgamma(small) - x * small.log()
-    return torch.where(large, series, direct)
+def _log_one_plus_square(number: Tensor) -> Tensor:
+    """Without squaring what is large."""
+    size = number.abs()
+    large = size > 1.0
+    near, far = torch.where(large, 0.0, number), torch.where(large, size, 1.0)
+    return torch.where(large, 2.0 * far.log() + torch.log1p(far.reciprocal().square()), torch.log1p(near.square()))
 
 
-def _stirling_rest(z: Tensor) -> Tensor:
-    return (1.0 - (1.0 / 30.0 - 1.0 / (105.0 * z.square())) / z.square()) / (12.0 * z)
+def _median_of_log_normal(output: Tensor, **_: Tensor) -> Tensor:
+    return output.exp()
+
+
+@loss(
+    LIKELIHOOD,
+    minimum=None,
+    units="nats",
+    elicits="geometric mean",
+    domain=Domain.POSITIVE,
+    link="log",
+    prediction=_median_of_log_normal,
+    reference="McAlister, Proceedings of the Royal Society 29, 1879",
+    torch_line="lambda output, target: -torch.distributions.LogNormal(output, scale).log_prob(target).sum(1).mean()",
+)
+def log_normal(
+    output: Tensor, target: Tensor, *, scale: Annotated[Tensor, Parameter(1.0, "all", Range(1e-4, 1e4, log=True))]
+) -> Tensor:
+    r"""Normal density of the logarithm: positive data whose spread is relative, with one learned scale.
+
+    .. math:: \tfrac12 \left(\frac{\log x - \mu}{\sigma}\right)^2 + \log\sigma + \log x + \tfrac12 \log 2\pi
+
+    ``output`` is :math:`\mu`, the logarithm of the median; the mean is :math:`e^{\mu + \sigma^2/2}`. Nothing may be
+    zero; values close to it weigh as much as large ones.
+
+    >>> losslens.log_normal(torch.zeros(1, 1), torch.ones(1, 1), scale=torch.tensor(1.0))
+    tensor(0.9189)
+    """
+    log_target = target.log()
+    return _half_square((log_target - output) / scale) + scale.log() + log_target + _HALF_LOG_TWO_PI
+
+
+@loss(
+    PROFILE_LIKELIHOOD,
+    minimum=None,
+    units="nats",
+    elicits="mean",
+    convex=False,
+    independent=False,
+    reference="Rybkin, Daniilidis and Levine, ICML 2021",
+    torch_line="lambda output, target: "
+    "(2 * torch.pi * torch.e * torch.nn.functional.mse_loss(output, target)).log() * output.shape[1] / 2",
+)
+def calibrated_gaussian(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    r"""Normal density with the one standard deviation that is best for the batch at hand: nothing to learn or tune.
+
+    .. math:: \sum_g \tfrac12 \left(\frac{x_g - \mu_g}{\sigma}\right)^2 + \log\sigma + \tfrac12 \log 2\pi,
+              \qquad \sigma^2 = \mathrm{mean}\,(x - \mu)^2 + e^{-12}
+
+    Shapes: (batch, features) twice -> (batch,). The mean over errors is over the whole batch, so that the loss is
+    :math:`\tfrac G2 \log(2 \pi e\,\mathrm{MSE})` down to a standard deviation of :math:`e^{-6}`. Samples depend on
+    each other, and nats of held-out data are those of a model that has seen their errors: report :func:`gaussian`.
+
+    >>> losslens.calibrated_gaussian(torch.zeros(2, 1), torch.tensor([[1.0], [-1.0]]))
+    tensor(1.4189)
+    """
+    error = output - target if mask is None else torch.where(mask, output - target, 0.0)
+    present = torch.ones_like(error) if mask is None else mask.to(error.dtype)
+    unit = error.detach().abs().amax().clamp_min(_FLOOR)  # a unit of the errors in which no square is out of range
+    part = error / unit
+    variance = part.square().sum() / present.sum().clamp_min(1.0) + (_FLOOR / unit).square()
+    nats = _half_square(part) / variance + unit.log() + 0.5 * variance.log() + _HALF_LOG_TWO_PI
+    return (nats * present).sum(-1)
+
+
+@loss(
+    POINTWISE,
+    minimum=None,
+    units="nats times (data units) to the power 2 beta",
+    elicits="mean",
+    stops=("scale",),
+    reference="Seitzer, Tavakoli, Antic and Martius, ICLR 2022",
+    torch_line="lambda output, target: (scale.detach() ** (2 * {beta:g}) * torch.nn.functional.gaussian_nll_loss("
+    'output, target, (scale ** 2).expand_as(output), full=True, reduction="none")).mean()',
+)
+def beta_nll(
+    output: Tensor,
+    target: Tensor,
+    *,
+    beta: Annotated[float, Range(0.0, 1.0)] = 0.5,
+    scale: Annotated[Tensor, Parameter(1.0, "feature", Range(1e-4, 1e4, log=True))],
+) -> Tensor:
+    r"""Normal density weighed by a power of its variance, so that what is noisy is still fitted.
+
+    .. math:: \lfloor \sigma^{2\beta} \rfloor
+              \left(\tfrac12 \left(\frac{x - \mu}{\sigma}\right)^2 + \log\sigma + \tfrac12 \log 2\pi\right)
+
+    No gradient passes through the weight in brackets. The gradient in :math:`\mu` is that of half the squared error,
+    times :math:`\sigma^{2\beta - 2}`: at ``beta=0`` that of :func:`gaussian`, at 1 that of half the mse, while the
+    scale is learned all the same. A training objective and no likelihood: do not compare its values.
+
+    >>> two = torch.tensor(2.0)
+    >>> losslens.beta_nll(torch.ones(1, 1), torch.zeros(1, 1), scale=two, beta=1.0)
+    tensor(6.9483)
+    """
+    weight = scale.detach() ** beta  # of the standardised error, before the square: the square alone may overflow
+    return _half_square((target - output) * (weight / scale)) + weight.square() * (scale.log() + _HALF_LOG_TWO_PI)

@@ -95,7 +95,7 @@ class Objective(nn.Module):
     def __init__(self, spec: ObjectiveSpec, features: int, code: int) -> None:
         super().__init__()
         self.spec = spec
-        self.criterion = Criterion(spec.loss, features=features, **spec.options)
+        self.criterion = Criterion(spec.loss, features=features, per=None, **spec.options)
         entry = self.criterion.entry
         self.on_counts = entry.domain is Domain.COUNTS
         self.head = MagnitudeHead(code, entry.shift_invariant) if entry.scale_invariant else None
@@ -118,7 +118,7 @@ class Objective(nn.Module):
         if self.on_counts and batch.scale is not None:
             return self._expected_log(linked, batch.scale)
         prediction = self.criterion.entry.prediction
-        return linked if prediction is None else prediction(linked)
+        return linked if prediction is None else prediction(linked, **self.criterion.settings())
 
     def nats(self, outputs: Outputs, batch: Batch) -> Tensor | None:
         """Negative log-likelihood of each profile in nats, (batch,), or None if the loss is no likelihood."""
@@ -132,6 +132,8 @@ class Objective(nn.Module):
         if self.spec.link == "softmax":
             share = mean.clamp_min(1e-6 * float(mean.mean().clamp_min(1e-12)))
             return (share / share.sum()).log()
+        if self.spec.link == "log":
+            return mean.clamp_min(1e-12).log()
         link = ACTIVATIONS["sigmoid" if self.spec.link == "logits" else self.spec.link]
         return mean if link.inverse is None else link.inverse(mean)
 
@@ -141,7 +143,9 @@ class Objective(nn.Module):
         if self.head is not None:
             self.head.start(batch.profiles)
         for name in self.criterion.logs:
-            if name == "scale":  # its best constant for these errors: small steps could not bring it there in time
+            if (
+                name == "scale" and self.spec.link == "linear"
+            ):  # its best constant for these errors: small steps could not bring it there in time
                 squared = self.criterion.entry.elicits == "mean"
                 spread = errors.square().mean().sqrt() if squared else errors.abs().mean()
                 self.criterion.logs[name].fill_(float(spread.clamp_min(1e-3).log()))
@@ -156,7 +160,7 @@ class Objective(nn.Module):
         if self.spec.link == "softmax":
             assert batch.library is not None
             return torch.softmax(output, 1) * batch.library
-        return output if self.spec.link in ("logits", "linear") else ACTIVATIONS[self.spec.link].function(output)
+        return output if self.spec.link in ("logits", "linear", "log") else ACTIVATIONS[self.spec.link].function(output)
 
     def _expected_log(self, mean: Tensor, scale: Tensor) -> Tensor:
         log_laplace = self.criterion.entry.log_laplace

@@ -78,7 +78,7 @@ class TrialSpec(Spec):
         if self.objective is None:
             return self.model.kind
         link = self.objective.link
-        key = self.objective.loss + ("" if link in ("linear", "logits", "softmax") else f"+{link}")
+        key = self.objective.loss + ("" if link in ("linear", "logits", "softmax", "log") else f"+{link}")
         return key if self.model.kind == "autoencoder" else f"{key}@{self.model.kind}"
 
 
