@@ -41,7 +41,7 @@ def _best_constant(entry: LossEntry, loss: Any) -> tuple[Tensor, float]:
         loss(output, data, reduction="sum", **defaults(entry), **learned).backward()
         return float(output.grad.sum())  # type: ignore[union-attr]
 
-    low, high = (1e-3, float(data.max())) if entry.link == "softmax" else (-60.0, 60.0)
+    low, high = (1e-3, float(data.max())) if entry.link in ("softmax", "softplus") else (-60.0, 60.0)
     best = torch.tensor(brentq(slope, low, high, xtol=1e-13, rtol=1e-13), dtype=torch.float64)
     return data, float(best if entry.prediction is None else entry.prediction(best, **learned))
 
@@ -83,6 +83,37 @@ def _mean_if_parameters_fit(entry: LossEntry, loss: Any) -> None:
     assert abs(found - wanted) < 1e-6 * wanted, f"the best prediction is {found:g}, the mean is {wanted:g}"
 
 
+def _quantile(entry: LossEntry, loss: Any) -> None:
+    data, best = _best_constant(entry, loss)
+    below = float((data < best - 1e-6).double().mean()), float((data <= best + 1e-6).double().mean())
+    level = entry.options["level"].default
+    assert below[0] <= level <= below[1], f"a share between {below} lies below the best constant, not {level}"
+
+
+def _expectile(entry: LossEntry, loss: Any) -> None:
+    data, best = _best_constant(entry, loss)
+    level = entry.options["level"].default
+    above, under = ((sign * (data - best)).clamp_min(0.0).sum() for sign in (1.0, -1.0))
+    ratio = float(above * level / (under * (1.0 - level)))
+    assert abs(ratio - 1.0) < 1e-6, f"shortfall and excess are balanced {ratio:g} to 1"
+    assert abs(best - float(data.mean())) > 0.1, "the mean"
+
+
+def _mean_of_logs(entry: LossEntry, loss: Any) -> None:
+    data, best = _best_constant(entry, loss)
+    wanted = float(torch.expm1(torch.log1p(data).mean()))
+    assert abs(best - wanted) < 1e-8, f"the best constant is {best:g}, not {wanted:g}"
+
+
+def _redescending(entry: LossEntry, loss: Any) -> None:
+    """Small errors pull in proportion, like those of the mean; far ones hardly at all."""
+    error = torch.tensor([1e-5, 2e-5, 0.5, 1.0, 1e6], dtype=torch.float64, requires_grad=True)
+    total = loss(error, torch.zeros_like(error), reduction="sum", **defaults(entry))
+    (pull,) = torch.autograd.grad(total, error)
+    assert abs(float(pull[1] / pull[0]) - 2.0) < 1e-6, "small errors do not pull in proportion"
+    assert float(pull[4]) < 1e-4 * float(pull.max()), f"an error of a million still pulls with {pull[4]:g}"
+
+
 def skewed(domain: Domain) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     normal = torch.randn(301, generator=generator, dtype=torch.float64)
@@ -99,6 +130,10 @@ ELICITED: dict[str, Callable[[LossEntry, Any], None]] = {
     "mean": _mean,
     "median": _median,
     "between mean and median": _between_mean_and_median,
+    "quantile": _quantile,
+    "expectile": _expectile,
+    "redescending location": _redescending,
+    "mean of log(1 + x)": _mean_of_logs,
     "geometric mean": _geometric_mean,
     "mean logit under the distribution": _mean_logit,
     "mean, if its parameters fit": _mean_if_parameters_fit,

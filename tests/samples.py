@@ -124,6 +124,7 @@ def draw_parameters(
     return {
         name: torch.randn(features if fact.per == "feature" else (), generator=generator, dtype=torch.float64)
         .exp()
+        .clamp(fact.range.low, fact.range.high)
         .to(dtype)
         for name, fact in entry.parameters.items()
     }

@@ -73,9 +73,10 @@ def test_poisson_factorial_is_exact_where_pytorch_approximates():
 def test_line_of_pytorch_gives_the_same_mean(entry):
     sample = draw(entry, rows=6)
     rest = {"rest": 1.0 - entry.options["mix"].default} if "mix" in entry.options else {}
+    rest |= {"b": abs(entry.options["shape"].default - 2.0)} if "shape" in entry.options else {}
     line = entry.torch_line.format(**defaults(entry), **rest)
     parameters = {name: sample.settings[name] for name in entry.parameters}
-    criterion = eval(line, {"torch": torch, **parameters})
+    criterion = eval(line, {"torch": torch, "losslens": losslens, **parameters})
     found = criterion(*sample.tensors)
     torch.testing.assert_close(found, entry.function(*sample.tensors, **sample.settings), rtol=1e-6, atol=1e-7)
 
@@ -125,7 +126,8 @@ def test_value_is_finite_and_the_oracles_over_the_domain(entry):
     def check(output, target, data):
         options = {n: data.draw(st.floats(o.range.low, o.range.high)) for n, o in entry.options.items()}
         learned = {
-            n: torch.tensor(10.0 ** data.draw(st.floats(-2.0, 5.0)), dtype=torch.float64) for n in entry.parameters
+            n: torch.tensor(min(10.0 ** data.draw(st.floats(-2.0, 5.0)), p.range.high), dtype=torch.float64)
+            for n, p in entry.parameters.items()
         }
         tensors = (torch.tensor(numbers, dtype=torch.float64).view(2, 3) for numbers in (output, target))
         sample = Sample(dict(zip(("output", "target"), tensors, strict=True)), options | learned)

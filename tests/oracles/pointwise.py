@@ -29,3 +29,10 @@ def log_cosh(output, target):
 
 def l1_plus_l2(output, target, mix):
     return mix * abs(output - target) + (1 - mix) * (output - target) ** 2
+
+
+def lp(output, target, p):
+    return abs(output - target) ** p
+
+
+lp_gradient_from = 1e-3  # errors below have another gradient, by design

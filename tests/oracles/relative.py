@@ -1,1 +1,16 @@
-"""Oracles of losses/relative.py, from the sources: numbers of any precision in, one number out."""
+"""Relative losses from their textbook formulas: numbers of any precision in, one number out."""
+
+from __future__ import annotations
+
+import mpmath as mp
+
+
+def mean_squared_log(output, target):
+    return (mp.log(1 + output) - mp.log(1 + target)) ** 2
+
+
+def tweedie(output, target, power):
+    if power == 1:
+        return 2 * ((target * mp.log(target / output) if target else 0) - target + output)
+    bracket = target ** (2 - power) / ((1 - power) * (2 - power)) - target * output ** (1 - power) / (1 - power)
+    return 2 * (bracket + output ** (2 - power) / (2 - power))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from losslens.losses.family import LIKELIHOOD, POINTWISE, PROFILE_LIKELIHOOD, Parameter, loss
-from losslens.losses.special import log_rising
+from losslens.losses.special import log_one_plus_square, log_rising
 from losslens.vocabulary.quantities import Domain, Range
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
@@ -103,16 +103,8 @@ def student_t(
     tensor(1.8379)
     """
     nu = degrees_of_freedom
-    bend = (nu + 1.0) / 2.0 * _log_one_plus_square((target - output) / (scale * nu.sqrt()))
+    bend = (nu + 1.0) / 2.0 * log_one_plus_square((target - output) / (scale * nu.sqrt()))
     return bend + scale.log() + _HALF_LOG_TWO_PI - log_rising(torch.full_like(nu, 0.5), nu / 2.0)
-
-
-def _log_one_plus_square(number: Tensor) -> Tensor:
-    """Without squaring what is large."""
-    size = number.abs()
-    large = size > 1.0
-    near, far = torch.where(large, 0.0, number), torch.where(large, size, 1.0)
-    return torch.where(large, 2.0 * far.log() + torch.log1p(far.reciprocal().square()), torch.log1p(near.square()))
 
 
 def _median_of_log_normal(output: Tensor, **_: Tensor) -> Tensor:

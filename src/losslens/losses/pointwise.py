@@ -147,3 +147,35 @@ def l1_plus_l2(output: Tensor, target: Tensor, *, mix: Annotated[float, Range(0.
     """
     size = (output - target).abs()
     return size * (mix + (1.0 - mix) * size)
+
+
+RADIUS = 1e-3  # of lp: errors below it have a gradient that falls to zero
+
+
+@loss(
+    POINTWISE,
+    units="data units to the power p",
+    elicits="between mean and median",
+    smoothness="C1",
+    reference="Rice and White, SIAM Review 6, 1964",
+    torch_line="lambda output, target: ((output - target).abs()**{p:g}).mean()",
+)
+def lp(output: Tensor, target: Tensor, *, p: Annotated[float, Range(0.1, 10.0, log=True)] = 1.5) -> Tensor:
+    r"""A power of the absolute error: 2 is squared, 1 absolute, below 1 fractional and not convex.
+
+    .. math:: |\hat x - x|^p
+
+    Shapes: output and target alike, any. Below p = 1 the derivative is infinite at zero; for errors under 0.001
+    the gradient given is that of the parabola with the same slope at 0.001, so that it falls to zero with the error.
+    A fractional power rewards exact hits and gives up on the rest.
+
+    >>> losslens.lp(torch.tensor([4.0]), torch.tensor([0.0]), p=0.5)
+    tensor(2.)
+    """
+    size = (output - target).abs()
+    if p >= 1.0:
+        return size**p
+    inside = size < RADIUS
+    parabola = p / 2.0 * RADIUS ** (p - 2.0) * size.square()
+    exact = size.detach() ** p + (parabola - parabola.detach())
+    return torch.where(inside, exact, torch.where(inside, RADIUS, size) ** p)

@@ -1,1 +1,159 @@
 """Robust pointwise losses: the pull of an outlier levels off or fades."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from losslens.losses.family import POINTWISE, loss
+from losslens.losses.special import expm1, log_one_plus_square
+from losslens.vocabulary.quantities import Range
+
+Scale = Annotated[float, Range(1e-2, 1e2, log=True)]
+
+
+@loss(
+    POINTWISE,
+    units="data units",
+    elicits="between mean and median",
+    reference="Charbonnier, Blanc-Feraud, Aubert and Barlaud, ICIP 1994",
+    torch_line="lambda output, target: (((output - target)**2 + {scale:g}**2).sqrt() - {scale:g}).mean()",
+)
+def charbonnier(output: Tensor, target: Tensor, *, scale: Scale = 1.0) -> Tensor:
+    r"""Absolute error with a rounded tip: smooth everywhere, convex, linear in large errors.
+
+    .. math:: \sqrt{r^2 + s^2} - s, \qquad r = \hat x - x
+
+    Shapes: output and target alike, any. The constant makes a perfect reconstruction cost nothing. Use it as a smooth
+    mae, with ``scale`` well below the errors that matter; at the default it is the pseudo-Huber loss.
+
+    >>> losslens.charbonnier(torch.tensor([3.0]), torch.tensor([0.0]), scale=4.0)
+    tensor(1.)
+    """
+    error = output - target
+    return error * (error / (torch.hypot(error, torch.full_like(error, scale)) + scale))
+
+
+@loss(
+    POINTWISE,
+    units="data units squared",
+    elicits="redescending location",
+    convex=False,
+    reference="Black and Anandan, Computer Vision and Image Understanding 63, 1996",
+    torch_line="lambda output, target: {scale:g}**2 / 2 * (((output - target) / {scale:g})**2).log1p().mean()",
+)
+def cauchy(output: Tensor, target: Tensor, *, scale: Scale = 1.0) -> Tensor:
+    r"""Logarithmic tails: an outlier's pull fades as one over its distance.
+
+    .. math:: \tfrac{s^2}{2} \log\bigl(1 + (r/s)^2\bigr), \qquad r = \hat x - x
+
+    Shapes: output and target alike, any. Half the squared error far below ``scale``. Not convex: start from a fit
+    that is not all outliers.
+
+    >>> losslens.cauchy(torch.tensor([3.0]), torch.tensor([0.0]))
+    tensor(1.1513)
+    """
+    return scale**2 / 2.0 * log_one_plus_square((output - target) / scale)
+
+
+@loss(
+    POINTWISE,
+    units="data units squared",
+    elicits="redescending location",
+    convex=False,
+    reference="Geman and McClure, Bulletin of the International Statistical Institute 52, 1987",
+    torch_line="lambda output, target: ({scale:g}**2 / 2 * (output - target)**2"
+    " / ({scale:g}**2 + (output - target)**2)).mean()",
+)
+def geman_mcclure(output: Tensor, target: Tensor, *, scale: Scale = 1.0) -> Tensor:
+    r"""Bounded: an outlier costs at most half the squared scale, and its pull fades with the cube of its distance.
+
+    .. math:: \frac{s^2}{2} \cdot \frac{r^2}{s^2 + r^2}, \qquad r = \hat x - x
+
+    Shapes: output and target alike, any. Rejects outliers outright; errors beyond ``scale`` hardly teach, so
+    that training from a poor start can stall.
+
+    >>> losslens.geman_mcclure(torch.tensor([3.0]), torch.tensor([0.0]))
+    tensor(0.4500)
+    """
+    number = (output - target) / scale
+    large = number.abs() > 1.0
+    near, far = torch.where(large, 0.0, number), torch.where(large, number, 1.0).reciprocal()
+    share = torch.where(large, 1.0 / (1.0 + far.square()), near.square() / (1.0 + near.square()))
+    return scale**2 / 2.0 * share
+
+
+@loss(
+    POINTWISE,
+    units="data units squared",
+    elicits="redescending location",
+    convex=False,
+    reference="Dennis and Welsch, Communications in Statistics B 7, 1978",
+    torch_line="lambda output, target: -({scale:g}**2 / 2 * (-((output - target) / {scale:g})**2).expm1()).mean()",
+)
+def welsch(output: Tensor, target: Tensor, *, scale: Scale = 1.0) -> Tensor:
+    r"""Bounded, and deaf to outliers: their pull fades faster than exponentially.
+
+    .. math:: \tfrac{s^2}{2} \bigl(1 - e^{-(r/s)^2}\bigr), \qquad r = \hat x - x
+
+    Shapes: output and target alike, any. What lies a few ``scale`` away has no gradient at all in floating point.
+
+    >>> losslens.welsch(torch.tensor([3.0]), torch.tensor([0.0]))
+    tensor(0.4999)
+    """
+    number = ((output - target) / scale).clamp(-1e3, 1e3)
+    return -(scale**2) / 2.0 * expm1(-number.square())
+
+
+@loss(
+    POINTWISE,
+    units="data units squared over the scale squared",
+    elicits="between mean and median",
+    reference="Barron, CVPR 2019",
+    torch_line="lambda output, target: ({b:g} / {shape:g} * ((((output - target) / {scale:g})**2 / {b:g} + 1)"
+    "**({shape:g} / 2) - 1)).mean()",
+)
+def barron(
+    output: Tensor, target: Tensor, *, shape: Annotated[float, Range(-100.0, 2.0)] = 1.0, scale: Scale = 1.0
+) -> Tensor:
+    r"""One family from squared error to outright rejection: ``shape`` says how much an outlier counts.
+
+    .. math:: \frac{|a - 2|}{a} \left[\left(\frac{(r/s)^2}{|a - 2|} + 1\right)^{a/2} - 1\right], \qquad r = \hat x - x
+
+    Shapes: output and target alike, any. With shape a = 2 half the squared error, 1 charbonnier, 0 cauchy, -2
+    geman_mcclure (twice ours), towards minus infinity welsch with scale :math:`\sqrt 2\,s`, in units of ``scale``
+    squared; the singular shapes are filled in by their limits. :func:`adaptive_robust` learns the shape.
+
+    >>> losslens.barron(torch.tensor([3.0]), torch.tensor([0.0]), shape=2.0)
+    tensor(4.5000)
+    """
+    if shape == 2.0:
+        number = (output - target) / scale
+        return number * (number / 2.0)
+    return general((output - target) / scale, torch.tensor(shape, dtype=output.dtype, device=output.device))
+
+
+_CLOSEST = 1e-13  # to shape 2, where the formula is singular and its limit reached to all digits
+
+
+def general(number: Tensor, shape: Tensor) -> Tensor:
+    """Barron's loss of a number in units of the scale, for a shape that may be learned."""
+    distance = (shape - 2.0).abs().clamp_min(_CLOSEST)
+    growth = log_one_plus_square(number / distance.sqrt())
+    power = shape / 2.0 * growth
+    small, large = power.abs() < 1e-2, power > 30.0
+    near, far = torch.where(small, power, 0.0), torch.where(small | large, 1.0, power)
+    ratio = torch.where(small, _expm1_over_itself(near), expm1(far) / far)
+    # Where one is lost beside the power, the distance goes into the exponent: apart, one overflows, the other not.
+    beyond = torch.where(large, power + distance.log(), 0.0).exp() / torch.where(shape == 0.0, 1.0, shape)
+    return torch.where(large, beyond, distance / 2.0 * growth * ratio)
+
+
+def _expm1_over_itself(number: Tensor) -> Tensor:
+    """By its series, exact below a hundredth."""
+    series = torch.ones_like(number)
+    for divisor in (7.0, 6.0, 5.0, 4.0, 3.0, 2.0):
+        series = 1.0 + number / divisor * series
+    return series

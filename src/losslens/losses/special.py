@@ -1,4 +1,4 @@
-"""Functions that likelihoods share, in forms that keep their digits: no small difference of large numbers."""
+"""Functions that losses share, in forms that keep their digits: no small difference of large numbers."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def log_mixed(log_term: Tensor, log_rest: Tensor, log_share: Tensor) -> Tensor:
     tensor([-5.0000e-07, -6.9315e-01])
     """
     small = log_term < 30.0
-    shift = log_share.exp() * _expm1(torch.where(small, log_term, 0.0))
+    shift = log_share.exp() * expm1(torch.where(small, log_term, 0.0))
     near = small & (shift > -0.5)
     far = _log_sum(log_rest, log_share + log_term)
     return torch.where(near, torch.log1p(torch.where(near, shift, 0.0)), far)
 
 
-def _expm1(number: Tensor) -> Tensor:
+def expm1(number: Tensor) -> Tensor:
     """Far below zero as a difference: there the derivative of ``torch.expm1``, its value plus one, has no digits."""
     return torch.where(number < -1.0, number.exp() - 1.0, torch.expm1(number.clamp_min(-1.0)))
 
@@ -82,3 +82,15 @@ def _log_sum(a: Tensor, b: Tensor) -> Tensor:
     """As ``torch.logaddexp``, whose second derivative is not a number for terms far apart."""
     above = a > b
     return torch.where(above, a, b) + functional.softplus(torch.where(above, b - a, a - b))
+
+
+def log_one_plus_square(number: Tensor) -> Tensor:
+    r""":math:`\log(1 + x^2)`, without squaring what is large.
+
+    >>> log_one_plus_square(torch.tensor([1e-3, 1e30]))
+    tensor([1.0000e-06, 1.3816e+02])
+    """
+    size = number.abs()
+    large = size > 1.0
+    near, far = torch.where(large, 0.0, number), torch.where(large, size, 1.0)
+    return torch.where(large, 2.0 * far.log() + torch.log1p(far.reciprocal().square()), torch.log1p(near.square()))
