@@ -26,7 +26,7 @@ def barron(output, target, shape, scale):
     squared = ((output - target) / scale) ** 2
     if shape == 2:
         return squared / 2
-    if shape == 0:
+    if abs(shape) < mp.mpf("1e-60"):  # the limit, to all the digits of a float
         return mp.log(squared / 2 + 1)
     distance = abs(shape - 2)
     return distance / shape * ((squared / distance + 1) ** (shape / 2) - 1)

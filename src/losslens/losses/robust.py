@@ -129,9 +129,6 @@ def barron(
     >>> losslens.barron(torch.tensor([3.0]), torch.tensor([0.0]), shape=2.0)
     tensor(4.5000)
     """
-    if shape == 2.0:
-        number = (output - target) / scale
-        return number * (number / 2.0)
     return general((output - target) / scale, torch.tensor(shape, dtype=output.dtype, device=output.device))
 
 
@@ -140,7 +137,10 @@ _CLOSEST = 1e-13  # to shape 2, where the formula is singular and its limit reac
 
 def general(number: Tensor, shape: Tensor) -> Tensor:
     """Barron's loss of a number in units of the scale, for a shape that may be learned."""
-    distance = (shape - 2.0).abs().clamp_min(_CLOSEST)
+    distance = (shape - 2.0).abs()
+    squared = distance < _CLOSEST
+    parabola = torch.where(squared, number, 0.0) * (number / 2.0)
+    distance, number = torch.where(squared, 1.0, distance), torch.where(squared, 0.0, number)
     growth = log_one_plus_square(number / distance.sqrt())
     power = shape / 2.0 * growth
     small, large = power.abs() < 1e-2, power > 30.0
@@ -148,7 +148,7 @@ def general(number: Tensor, shape: Tensor) -> Tensor:
     ratio = torch.where(small, _expm1_over_itself(near), expm1(far) / far)
     # Where one is lost beside the power, the distance goes into the exponent: apart, one overflows, the other not.
     beyond = torch.where(large, power + distance.log(), 0.0).exp() / torch.where(shape == 0.0, 1.0, shape)
-    return torch.where(large, beyond, distance / 2.0 * growth * ratio)
+    return torch.where(squared, parabola, torch.where(large, beyond, distance / 2.0 * growth * ratio))
 
 
 def _expm1_over_itself(number: Tensor) -> Tensor:
