@@ -35,6 +35,11 @@ def _independent(entry: LossEntry) -> bool:
     return entry.independent and entry.family.gives != "batch"
 
 
+def _free(entry: LossEntry) -> bool:
+    """Whether the first tensor may be any number, so that it can be scaled and shifted."""
+    return entry.link not in ("sigmoid", "log_softmax")
+
+
 def _bounded_below(entry: LossEntry) -> bool:
     return entry.minimum is not None
 
@@ -72,8 +77,8 @@ CONTRACTS: dict[Contract, Applies] = {
     mathematics.gradient_is_the_derivative: _every,
     mathematics.second_gradient_is_the_derivative_of_the_first: _smooth,
     mathematics.smoothness_is_as_declared: _of_the_error,
-    mathematics.scale_invariance_is_as_declared: _every,
-    mathematics.shift_invariance_is_as_declared: _every,
+    mathematics.scale_invariance_is_as_declared: _free,
+    mathematics.shift_invariance_is_as_declared: _free,
     mathematics.convexity_is_as_declared: _reconstructs,
     mathematics.right_in_float32: _every,
     mathematics.zero_rows_have_a_way_out: _of_profiles,

@@ -167,6 +167,7 @@ MUTANTS = [
     _claims(mathematics.minimum_is_attained_at_the_target_alone, "mse", "a minimum never reached", minimum=-1.0),
     _computes(mathematics.minimum_is_attained_at_the_target_alone, "mae", "a dead zone", _hinged),
     _claims(mathematics.minimum_is_attained_at_the_target_alone, "mse", "least at multiples", scale_invariant=True),
+    _claims(mathematics.minimum_is_attained_where_the_oracle_says, "focal", "a minimum never reached", minimum=-1.0),
     _claims(mathematics.never_below_its_minimum, "mse", "a minimum it falls below", minimum=0.5),
     _computes(mathematics.gradient_is_the_derivative, "mse", "a detached factor", _values_with_wrong_gradient),
     _computes(

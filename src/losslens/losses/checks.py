@@ -100,8 +100,8 @@ def _check_option(entry: LossEntry, name: str, value: Any) -> None:
 
 
 def _check_domain(entry: LossEntry, target: Tensor) -> None:
-    if target.numel() == 0:
-        return
+    if target.numel() == 0 or (entry.domain is Domain.LABELS and target.is_floating_point()):
+        return  # probabilities over classes, where a loss takes them in place of labels
     expected = f"a target of {entry.domain.value} for {entry.name}"
     low, high = (float(end) for end in target.detach().aminmax())
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -110,9 +110,9 @@ def _check_domain(entry: LossEntry, target: Tensor) -> None:
     whole = not entry.domain.whole or bool((target == target.round()).all())
     interval = entry.domain.interval
     on_end = entry.domain.open and (low == interval.low or high == interval.high)
-    on_end |= entry.domain is Domain.SIGNS and bool((target == 0).any())
-    if on_end or not (whole and interval.contains(Interval(low, high))):
-        kind = "" if whole else " with values that are not integers"
+    no_sign = entry.domain is Domain.SIGNS and bool((target == 0).any())
+    if on_end or no_sign or not (whole and interval.contains(Interval(low, high))):
+        kind = " with 0 among them" if no_sign else "" if whole else " with values that are not integers"
         raise BadInput(expected=expected, found=f"values in [{low:g}, {high:g}]{kind}")
 
 

@@ -276,14 +276,16 @@ def reduce(
     family: Family, values: Tensor, weight: Tensor | None, reduction: Reduction, sizes: Tensor | None = None
 ) -> Tensor:
     """Apply weights and the reduction that the family's scale contract asks for."""
-    if reduction == "mean":
-        mean = family.mean(values, weight)
-        return mean if sizes is None else mean / family.mean(sizes, weight).clamp_min(torch.finfo(values.dtype).tiny)
+    if reduction == "mean" and sizes is None:
+        return family.mean(values, weight)
     weighted = values if weight is None else values * weight
     if reduction == "none":
         return weighted
     if reduction == "sum":
         return weighted.sum()
+    if reduction == "mean" and sizes is not None:
+        total = (sizes if weight is None else sizes * weight).sum()
+        return weighted.sum() / total.clamp_min(torch.finfo(values.dtype).tiny)
     raise BadInput(expected="reduction 'none', 'mean' or 'sum'", found=repr(reduction))
 
 

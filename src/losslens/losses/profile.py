@@ -40,8 +40,7 @@ def cosine(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Ten
     >>> losslens.cosine(output, target, reduction="none")
     tensor([1., 0.])
     """
-    output, target = _present(output, mask), _present(target, mask)
-    return _half_squared_chord(_scaled(output), _scaled(target))
+    return chord(_present(output, mask), _present(target, mask))
 
 
 @loss(
@@ -99,6 +98,15 @@ def cosine_plus_mse(
     """
     squared = (_present(output, mask) - _present(target, mask)).square().sum(-1)
     return cosine.entry.element(output, target, mask=mask) + magnitude * squared / _count(output, mask)  # type: ignore[attr-defined,no-any-return]
+
+
+def chord(output: Tensor, target: Tensor) -> Tensor:
+    """One minus the cosine similarity of rows, as half a squared chord; zero rows as in :func:`cosine`.
+
+    >>> chord(torch.tensor([[1e30, 0.0]]), torch.tensor([[1e-30, 0.0]]))
+    tensor([0.])
+    """
+    return _half_squared_chord(_scaled(output), _scaled(target))
 
 
 def _half_squared_chord(output: Tensor, target: Tensor) -> Tensor:

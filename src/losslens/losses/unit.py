@@ -24,7 +24,6 @@ _MANY = 30.0  # shapes from which on Stirling's series alone is exact
     elicits="mean",
     domain=Domain.BINARY,
     link="logits",
-    aliases=("bce",),
     prediction=torch.sigmoid,
     reference="Bernoulli, Ars conjectandi, 1713",
     torch_line="lambda logits, target: torch.nn.functional.binary_cross_entropy_with_logits("

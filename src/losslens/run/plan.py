@@ -172,7 +172,7 @@ def _pair_named(text: str) -> tuple[str, str]:
         raise BadInput(
             expected="a loss between an output and the data it should reproduce",
             found=f"{entry.name}, which takes {entry.family.signature}",
-            remedy="losslens list losses --family pointwise (profile, likelihood) lists those.",
+            remedy="Those are pointwise, profile or likelihood (binary cross-entropy of data is bernoulli).",
         )
     if link and entry.link and link != entry.link:
         raise BadInput(
