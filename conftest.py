@@ -44,7 +44,7 @@ def _counted(fates: Counter[str]) -> list[str]:
     from losslens.losses import LOSSES
 
     families = len({entry.family.name for entry in LOSSES.values()})
-    pairs = sum(applies(entry) for entry in LOSSES.values() for applies in CONTRACTS.values())
+    pairs = sum(applies(entry) for entry in LOSSES.values() if not entry.graph for applies in CONTRACTS.values())
     oracles = len({oracle_of(entry) for entry in LOSSES.values()})
     changing = fates["killed"] + fates["survived"]
     return [

@@ -182,7 +182,7 @@ def _dropped_rows(loss: Any, sample: Sample, mask: Tensor) -> tuple[Tensor, Tens
 def a_wrong_shape_is_refused(entry: LossEntry, loss: Any) -> None:
     """Another number of rows, and where tensors are alike another number of columns, or of dimensions."""
     sample = draw(entry)
-    if len(sample.arguments) == 1:
+    if len(sample.arguments) == 1 or len(sample.target) != len(sample.output):
         refused(lambda: _call(loss, sample.put(output=sample.output[0, 0])), "()")
         return
     alike = len({argument.shape for argument in entry.family.arguments}) == 1

@@ -218,7 +218,7 @@ def planted(mutant: Mutant) -> Iterator[None]:
 
 def users(module: ModuleType, function: str) -> list[LossEntry]:
     """The losses that call a function, themselves or through others, those of its own module first."""
-    found = [entry for entry in LOSSES.values() if function in _reached(entry.element)]
+    found = [entry for entry in LOSSES.values() if function in _reached(entry.element) and not entry.graph]
     return sorted(found, key=lambda entry: entry.element.__module__ != module.__name__)
 
 
@@ -263,8 +263,11 @@ def _masked(entry: LossEntry, sample: Any) -> np.ndarray:
     return entry.function(*sample.tensors, mask=mask, reduction="none", **sample.settings).detach().numpy()
 
 
-def judge(mutant: Mutant) -> Outcome:
+def judge(mutant: Mutant) -> Outcome | None:
+    """None where no loss that the contracts cover uses the function."""
     entries = users(sys.modules[mutant.module], mutant.function)[:2]
+    if not entries:
+        return None
     for entry in entries:
         for contract in JUDGES:
             if CONTRACTS[contract](entry):
@@ -299,7 +302,8 @@ def _alike(one: np.ndarray, other: np.ndarray, rounding: float) -> bool:
 
 
 def outcomes(module: str) -> list[Outcome]:
-    return [judge(mutant) for mutant in mutants(sys.modules[module])]
+    judged = (judge(mutant) for mutant in mutants(sys.modules[module]))
+    return [outcome for outcome in judged if outcome is not None]
 
 
 def summary(found: list[Outcome]) -> str:

@@ -50,7 +50,10 @@ class Sample:
         return Sample(self.arguments | {places.get(name, name): t for name, t in tensors.items()}, self.settings)
 
     def rows(self, which: slice | Tensor) -> Sample:
-        return Sample({name: tensor[which] for name, tensor in self.arguments.items()}, self.settings)
+        """Of every tensor that has a row for each sample."""
+        size = len(self.output)
+        kept = {name: tensor[which] if len(tensor) == size else tensor for name, tensor in self.arguments.items()}
+        return Sample(kept, self.settings)
 
 
 def draw(

@@ -8,7 +8,8 @@ from tests.mutants import MUTANTS
 
 from losslens.losses import LOSSES
 
-PAIRS = [(entry, contract) for entry in LOSSES.values() for contract, applies in CONTRACTS.items() if applies(entry)]
+PROVEN = [entry for entry in LOSSES.values() if not entry.graph]  # tests/test_codes.py proves the others
+PAIRS = [(entry, contract) for entry in PROVEN for contract, applies in CONTRACTS.items() if applies(entry)]
 
 
 @pytest.mark.parametrize(("entry", "contract"), PAIRS, ids=[f"{e.name}-{c.__name__}" for e, c in PAIRS])

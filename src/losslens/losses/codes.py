@@ -1,1 +1,131 @@
 """Penalties on a code: sparsity, activity rates, contraction."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from losslens.losses.family import Argument, Family, loss, mean_of_values
+from losslens.losses.redundancy import ONE_BATCH
+from losslens.vocabulary.errors import BadInput
+from losslens.vocabulary.quantities import Range
+
+CODE = Family("code", "sample", (Argument("code", "batch units"),), mean_of_values)
+JACOBIAN = Family(
+    "code and inputs",
+    "sample",
+    (Argument("code", "batch units"), Argument("inputs", "batch features")),
+    mean_of_values,
+    masks="results",
+)
+
+
+@loss(
+    CODE,
+    units="units of the code",
+    minimum=0.0,
+    smoothness="C0",
+    reference="Olshausen and Field, Nature 381, 1996",
+    torch_line="lambda code: code.abs().sum(1).mean()",
+)
+def code_l1(code: Tensor) -> Tensor:
+    r"""Sum of absolute activations: pulls small ones to zero.
+
+    .. math:: \sum_k |h_k|
+
+    Shapes: (batch, units) -> (batch,). It also shrinks what stays; a decoder whose weights are free undoes that by
+    growing, so bound them.
+
+    >>> losslens.code_l1(torch.tensor([[1.0, -2.0]]))
+    tensor(3.)
+    """
+    return code.abs().sum(-1)
+
+
+@loss(
+    CODE,
+    units="units of the code",
+    minimum=0.0,
+    smoothness="C0",
+    reference="Makhzani and Frey, k-sparse autoencoders, ICLR 2014",
+    torch_line="lambda code: (code.abs().sum(1) - code.abs().topk({k}).values.sum(1)).mean()",
+)
+def top_k_sparsity(code: Tensor, *, k: Annotated[int, Range(1, 100_000)] = 4) -> Tensor:
+    r"""Absolute activations beyond the k largest of each sample: zero where at most k units speak.
+
+    .. math:: \sum_{j > k} |h|_{(j)}
+
+    Shapes: (batch, units) -> (batch,). The penalty form of keeping the k largest; those are left alone.
+
+    >>> losslens.top_k_sparsity(torch.tensor([[5.0, -1.0, 0.5]]), k=1)
+    tensor(1.5000)
+    """
+    least_first = code.abs().sort(-1).values
+    return least_first[..., : max(code.shape[-1] - int(k), 0)].sum(-1)
+
+
+@loss(
+    ONE_BATCH,
+    units="nats",
+    minimum=0.0,
+    independent=False,
+    link="sigmoid",
+    reference="Ng, Sparse autoencoder, CS294A lecture notes, 2011",
+    torch_line="lambda code: (lambda q: ({rate:g} * ({rate:g} / q).log()"
+    " + (1 - {rate:g}) * ((1 - {rate:g}) / (1 - q)).log()).sum())(code.mean(0))",
+)
+def kl_to_rate(code: Tensor, *, rate: Annotated[float, Range(0.01, 0.5)] = 0.05) -> Tensor:
+    r"""Each unit is to be active at a given mean rate over the batch.
+
+    .. math:: \sum_k \rho \log \frac{\rho}{q_k} + (1 - \rho) \log \frac{1 - \rho}{1 - q_k},
+              \qquad q_k = \mathrm{mean}_i h_{ik}
+
+    Shapes: (batch, units), activations in [0, 1] -> (). Units that never or always speak cost much but not infinitely
+    much: means count as at least 1e-12 away from the ends, and the gradient passes.
+
+    >>> losslens.kl_to_rate(torch.full((2, 3), 0.05))
+    tensor(0.)
+    """
+    mean = code.mean(0)
+    silent, spoken = (part + (1e-12 - part.detach()).clamp_min(0.0) for part in (mean, 1.0 - mean))
+    return (rate * (rate / silent).log() + (1.0 - rate) * ((1.0 - rate) / spoken).log()).sum()
+
+
+@loss(
+    JACOBIAN,
+    units="squared units of the code over those of the inputs",
+    minimum=0.0,
+    graph=True,
+    reference="Rifai, Vincent, Muller, Glorot and Bengio, ICML 2011",
+    torch_line="lambda code, inputs: sum(torch.autograd.grad(unit.sum(), inputs, create_graph=True)[0]"
+    ".square().sum(1) for unit in code.T).mean()",
+)
+def contractive(code: Tensor, inputs: Tensor) -> Tensor:
+    r"""Squared norm of the code's derivatives by the inputs: the code is to change little.
+
+    .. math:: \sum_{k, f} \left(\frac{\partial h_k}{\partial x_f}\right)^2
+
+    Shapes: code (batch, units), inputs (batch, features) -> (batch,). The code must have been computed from these very
+    inputs, each row from its own (no batch normalisation), and the inputs must require a gradient; else BadInput. One
+    backward pass for each unit.
+
+    >>> x = torch.ones(1, 2, requires_grad=True)
+    >>> losslens.contractive(x * torch.tensor([[1.0, 2.0]]), x).detach()
+    tensor(5.)
+    """
+    if not (inputs.requires_grad and code.requires_grad):
+        raise BadInput(
+            expected="inputs that require a gradient, and a code computed from them",
+            found="no graph between them",
+            remedy="Call inputs.requires_grad_() before the encoder.",
+        )
+    return torch.stack([_slopes(unit, inputs).square().sum(-1) for unit in code.unbind(-1)]).sum(0)
+
+
+def _slopes(unit: Tensor, inputs: Tensor) -> Tensor:
+    (slope,) = torch.autograd.grad(unit.sum(), inputs, create_graph=True, allow_unused=True)
+    if slope is None:
+        raise BadInput(expected="a code computed from these inputs", found="one that does not depend on them")
+    return slope

@@ -46,7 +46,8 @@ class Family:
     """A group of losses with one signature.
 
     ``mean`` reduces values, of shape (batch, features), (batch,) or (), to the scalar of ``reduction="mean"``.
-    ``masks`` says what a mask hides: values (elements, or samples) or features within a sample. Members of a
+    ``masks`` says what a mask hides: values (elements, or samples), features within a sample, or results: samples that
+    are computed all the same, as they hang together in autograd's graph. Members of a
     family that ``reconstructs`` compare an output with the data it should reproduce; ``nats``: they are negative
     log-likelihoods.
     """
@@ -55,7 +56,7 @@ class Family:
     gives: Literal["element", "sample", "batch"]
     arguments: tuple[Argument, ...]
     mean: Callable[[Tensor, Tensor | None], Tensor]
-    masks: Literal["values", "features"] = "values"
+    masks: Literal["values", "features", "results"] = "values"
     reconstructs: bool = False
     nats: bool = False
 
@@ -91,6 +92,7 @@ class LossEntry:
     - ``stops``: arguments and parameters that no gradient reaches, or not the whole derivative, by design.
     - ``extras``: keyword arguments that are neither options nor learned, such as class weights, with defaults.
     - ``content``: the hash of the code of a loss that is not the package's own.
+    - ``graph``: its tensors hang together in autograd's graph, and cannot be replaced by others of equal value.
     - ``sizes``: what each value counts for in a mean, where that is not one.
     """
 
@@ -117,6 +119,7 @@ class LossEntry:
     independent: bool = True
     stops: tuple[str, ...] = ()
     extras: Mapping[str, Any] = field(default_factory=dict)
+    graph: bool = False
     sizes: Loss | None = None
     content: str = ""
 
@@ -253,6 +256,8 @@ def entry_values(entry: LossEntry, tensors: Tensors, mask: Tensor | None, settin
         return entry.element(*tensors, **settings)
     if entry.family.masks == "features":
         return entry.element(*tensors, mask=mask, **settings)
+    if entry.family.masks == "results":
+        return torch.where(mask, entry.element(*tensors, **settings), 0.0)
     if entry.family.gives == "element":
         fill = {False: _NEUTRAL_OUTPUT.get(entry.link or "", 0.0), True: entry.domain.member}
         shown = [torch.where(mask, t, fill[a.target]) for a, t in zip(entry.family.arguments, tensors, strict=True)]
@@ -268,7 +273,9 @@ def _values_of_rows(entry: LossEntry, tensors: Tensors, mask: Tensor, settings: 
     if not mask.any():
         nothing = tensors[0].sum() * 0.0
         return nothing.expand(mask.shape) if entry.family.gives == "sample" else nothing
-    values = entry.element(*(tensor[mask] for tensor in tensors), **settings)
+    arguments = zip(entry.family.arguments, tensors, strict=True)
+    present = (tensor[mask] if argument.shape.startswith("batch") else tensor for argument, tensor in arguments)
+    values = entry.element(*present, **settings)
     return values if entry.family.gives == "batch" else values.new_zeros(mask.shape).masked_scatter(mask, values)
 
 

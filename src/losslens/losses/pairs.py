@@ -129,4 +129,5 @@ def length(rows: Tensor, p: float = 2.0) -> Tensor:
     largest = rows.detach().abs().amax(-1, keepdim=True)
     nothing = largest == 0.0
     scaled = rows / torch.where(nothing, 1.0, largest)
-    return largest.squeeze(-1) * torch.linalg.vector_norm(scaled, p, dim=-1)
+    size: Tensor = torch.linalg.vector_norm(scaled, p, dim=-1)
+    return largest.squeeze(-1) * size

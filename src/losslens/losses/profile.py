@@ -109,6 +109,16 @@ def chord(output: Tensor, target: Tensor) -> Tensor:
     return _half_squared_chord(_scaled(output), _scaled(target))
 
 
+def unit(rows: Tensor) -> Tensor:
+    """Rows divided by their norm, without squaring what is large or small; a zero row stays zero.
+
+    >>> unit(torch.tensor([[3e30, 4e30], [0.0, 0.0]]))
+    tensor([[0.6000, 0.8000],
+            [0.0000, 0.0000]])
+    """
+    return _normalised(_scaled(rows))[0]
+
+
 def _half_squared_chord(output: Tensor, target: Tensor) -> Tensor:
     """``1 - cos`` of rows whose largest absolute value is one, or which are zero."""
     (output, no_output), (target, no_target) = _normalised(output), _normalised(target)
