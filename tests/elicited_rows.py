@@ -47,6 +47,52 @@ def _between_direction_and_mean(entry: LossEntry, loss: Any) -> None:
     assert float((high - mean).norm()) < 0.01 * float(mean.norm()), f"at {name}={option.range.high:g} not the mean"
 
 
+def _least_angle(entry: LossEntry, loss: Any) -> None:
+    """On the sphere the mean angle is least where the tangents that point to the profiles cancel."""
+    rows = _unit(profiles())
+    best = _unit(_best_row(loss, profiles(), {}))
+    tangents = rows - (rows @ best)[:, None] * best
+    assert float(_unit(tangents).mean(0).norm()) < 1e-4, "the pulls do not cancel at the best direction"
+
+
+def _concordant(entry: LossEntry, loss: Any) -> None:
+    rows = profiles()
+    centred = [row - row.mean() for row in (_best_row(loss, rows, {}), rows.mean(0))]
+    direction = _unit(_unit(rows - rows.mean(1, keepdim=True)).mean(0))
+    angles = [float(1.0 - _unit(row) @ direction) for row in centred]
+    assert angles[0] < 0.8 * angles[1], f"no nearer to the standardised direction than the mean: {angles}"
+    assert angles[0] > 1e-4, "the standardised direction itself"
+
+
+def _direction_and_relative_norm(entry: LossEntry, loss: Any) -> None:
+    rows = profiles()
+    best = _best_row(loss, rows, {name: option.default for name, option in entry.options.items()})
+    apart = float(1.0 - _unit(best) @ _unit(_unit(rows).mean(0)))
+    inverse = 1.0 / rows.norm(dim=1)
+    wanted = float(inverse.mean() / inverse.square().mean())
+    assert apart < 1e-8, f"the direction is off by {apart:g}"
+    assert abs(float(best.norm()) / wanted - 1.0) < 1e-4, f"its norm is {best.norm():g}, not {wanted:g}"
+
+
+def _spatial_median(entry: LossEntry, loss: Any) -> None:
+    _pulls_cancel(loss, torch.ones(len(profiles()), dtype=torch.float64))
+
+
+def _weighted_spatial_median(entry: LossEntry, loss: Any) -> None:
+    _pulls_cancel(loss, 1.0 / profiles().norm(dim=1))
+
+
+def _pulls_cancel(loss: Any, weight: Tensor) -> None:
+    """At a spatial median unit vectors towards the profiles, weighted, add up to nothing."""
+    rows = profiles()
+    best = _best_row(loss, rows, {})
+    away = (rows - best).norm(dim=1) > 1e-3 * float(best.norm())  # a heavy profile may itself be the median
+    pulls = (weight[:, None] * _unit(rows - best))[away]
+    excess = float(pulls.sum(0).norm() - weight[~away].sum()) / float(weight.sum())
+    assert excess < 1e-4, f"the pulls do not cancel at the best row: {excess:g}"
+    assert float((best - rows.mean(0)).norm()) > 0.05 * float(best.norm()), "the mean"
+
+
 def _best_row(loss: Any, rows: Tensor, settings: dict[str, float]) -> Tensor:
     row = rows.mean(0).clone().requires_grad_()
     search = torch.optim.LBFGS([row], max_iter=200, line_search_fn="strong_wolfe", tolerance_grad=1e-10)
@@ -76,4 +122,11 @@ ELICITED: dict[str, Callable[[LossEntry, Any], None]] = {
     "direction of the mean of the normalised profiles": _direction_of_normalised,
     "direction of the mean of the standardised profiles": _direction_of_standardised,
     "between direction and mean": _between_direction_and_mean,
+    "direction of least mean angle": _least_angle,
+    "between standardised direction and mean": _concordant,
+    "direction of the mean of the normalised profiles, at the norm of least relative error": (
+        _direction_and_relative_norm
+    ),
+    "spatial median": _spatial_median,
+    "spatial median weighted by one over the norm": _weighted_spatial_median,
 }

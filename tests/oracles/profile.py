@@ -16,9 +16,18 @@ def pearson(output, target):
     return cosine(_centred(output), _centred(target))
 
 
-def cosine_plus_mse(output, target, magnitude):
-    squares = [(o - t) ** 2 for o, t in zip(output, target, strict=True)]
-    return cosine(output, target) + magnitude * mp.fsum(squares) / len(squares)
+def cosine_proximity(output, target):
+    return cosine(output, target) - 1
+
+
+def spectral_angle(output, target):
+    return mp.acos(min(mp.mpf(1), max(mp.mpf(-1), 1 - cosine(output, target))))
+
+
+def concordance(output, target):
+    size, (x, y) = len(output), (_centred(output), _centred(target))
+    scatter = (_dot(x, x) + _dot(y, y)) / size + (mp.fsum(output) - mp.fsum(target)) ** 2 / mp.mpf(size) ** 2
+    return mp.mpf(0) if scatter == 0 else 1 - 2 * _dot(x, y) / size / scatter
 
 
 def _dot(a, b):

@@ -6,13 +6,10 @@ keeps squares of very large and very small numbers in range.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
 from torch import Tensor
 
 from losslens.losses.family import PROFILE, loss
-from losslens.vocabulary.quantities import Range
 
 
 @loss(
@@ -40,7 +37,7 @@ def cosine(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Ten
     >>> losslens.cosine(output, target, reduction="none")
     tensor([1., 0.])
     """
-    return chord(_present(output, mask), _present(target, mask))
+    return chord(present(output, mask), present(target, mask))
 
 
 @loss(
@@ -72,32 +69,86 @@ def pearson(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Te
 
 @loss(
     PROFILE,
-    candidate=True,
-    units="mixed: 1 and data units squared",
-    elicits="between direction and mean",
+    minimum=-1.0,
+    units="1 (dimensionless, -1 to 1)",
+    elicits="direction of the mean of the normalised profiles",
     convex=False,
-    reference="sum of the two named losses",
-    torch_line="lambda output, target: (1 - torch.nn.functional.cosine_similarity(output, target)).mean()"
-    " + {magnitude:g} * torch.nn.functional.mse_loss(output, target)",
+    scale_invariant=True,
+    reference="Keras, keras.losses.CosineSimilarity",
+    torch_line="lambda output, target: -torch.nn.functional.cosine_similarity(output, target).mean()",
 )
-def cosine_plus_mse(
-    output: Tensor,
-    target: Tensor,
-    *,
-    mask: Tensor | None = None,
-    magnitude: Annotated[float, Range(1e-3, 1e3, log=True)] = 1.0,
-) -> Tensor:
-    r"""The cosine loss plus a weighted mean squared error: direction first, size not free.
+def cosine_proximity(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    r"""Minus the cosine similarity, as Keras has it: best at -1, zero where rows are orthogonal.
 
-    .. math:: 1 - \cos(\hat x, x) + \frac{\lambda}{G} \sum_g (\hat x_g - x_g)^2
+    .. math:: -\frac{\langle \hat x, x \rangle}{\|\hat x\| \|x\|}
 
-    Shapes: (batch, features) twice -> (batch,).
+    Shapes: (batch, features) twice -> (batch,). :func:`cosine` less one, with the same gradient; its sign misleads
+    who expects a loss to fall to zero. One zero row counts as orthogonal, two as equal.
 
-    >>> losslens.cosine_plus_mse(torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0, 0.0]]))
-    tensor(0.5000)
+    >>> losslens.cosine_proximity(torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 0.0]]))
+    tensor(-1.)
     """
-    squared = (_present(output, mask) - _present(target, mask)).square().sum(-1)
-    return cosine.entry.element(output, target, mask=mask) + magnitude * squared / _count(output, mask)  # type: ignore[attr-defined,no-any-return]
+    return chord(present(output, mask), present(target, mask)) - 1.0
+
+
+@loss(
+    PROFILE,
+    units="radians (0 to pi)",
+    elicits="direction of least mean angle",
+    smoothness="C0",
+    convex=False,
+    scale_invariant=True,
+    reference="Kruse et al., Remote Sensing of Environment 44, 1993",
+    torch_line="lambda output, target: torch.nn.functional.cosine_similarity(output, target).acos().mean()",
+)
+def spectral_angle(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    r"""Angle between the profiles: unlike the cosine loss its pull does not fade as the angle closes or opens.
+
+    .. math:: 2 \arctan \frac{\|u - v\|}{\|u + v\|}, \qquad u = \hat x / \|\hat x\|, \; v = x / \|x\|
+
+    Shapes: (batch, features) twice -> (batch,). Exact for small angles, where an arc cosine has lost its digits.
+    The gradient has size :math:`1 / \|\hat x\|`, and is zero at an angle of exactly zero or pi. One zero row counts as
+    orthogonal, two as equal.
+
+    >>> losslens.spectral_angle(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 3.0]]))
+    tensor(1.5708)
+    """
+    one, other = unit(present(output, mask)), unit(present(target, mask))
+    apart, together = (torch.linalg.vector_norm(rows, dim=-1) for rows in (one - other, one + other))
+    equal = (apart == 0.0) & (together == 0.0)
+    return 2.0 * torch.atan2(apart, torch.where(equal, 1.0, together))
+
+
+@loss(
+    PROFILE,
+    units="1 (dimensionless, 0 to 2)",
+    elicits="between standardised direction and mean",
+    convex=False,
+    reference="Lin, Biometrics 45, 1989",
+    torch_line="lambda output, target: ((output - target).square().mean(1) / (output.var(1, correction=0)"
+    " + target.var(1, correction=0) + (output.mean(1) - target.mean(1)).square())).mean()",
+)
+def concordance(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    r"""One minus the concordance correlation: correlation that level and spread must match too.
+
+    .. math:: 1 - \frac{2 s_{\hat x x}}{s_{\hat x}^2 + s_x^2 + (\bar{\hat x} - \bar x)^2}
+              = \frac{\mathrm{mean}(\hat x - x)^2}{s_{\hat x}^2 + s_x^2 + (\bar{\hat x} - \bar x)^2}
+
+    Shapes: (batch, features) twice -> (batch,). The second form is computed: exact near zero and never negative. Two
+    equal constant rows cost 0. Shrinks less than mse, as spread is rewarded.
+
+    >>> losslens.concordance(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[2.0, 3.0, 4.0]]))
+    tensor(0.4286)
+    """
+    output, target = present(output, mask), present(target, mask)
+    largest = torch.maximum(_largest(output), _largest(target))
+    size = torch.where(largest == 0.0, 1.0, largest)
+    number = count(output, mask).unsqueeze(-1)
+    one, other = output / size, target / size
+    means = [rows.sum(-1, keepdim=True) / number for rows in (one, other)]
+    spread = [present(rows - mean, mask).square().sum(-1) for rows, mean in zip((one, other), means, strict=True)]
+    scatter = spread[0] + spread[1] + number.squeeze(-1) * (means[0] - means[1]).squeeze(-1).square()
+    return (one - other).square().sum(-1) / torch.where(scatter == 0.0, 1.0, scatter)
 
 
 def chord(output: Tensor, target: Tensor) -> Tensor:
@@ -143,9 +194,9 @@ def _centred(rows: Tensor, mask: Tensor | None) -> Tensor:
 
     Centring precedes scaling: the other way round, scaling would round off the differences that it is to show.
     """
-    rows = _present(rows, mask)
-    mean = rows.sum(-1, keepdim=True) / _count(rows, mask).unsqueeze(-1)
-    centred = _present(rows - mean, mask)
+    rows = present(rows, mask)
+    mean = rows.sum(-1, keepdim=True) / count(rows, mask).unsqueeze(-1)
+    centred = present(rows - mean, mask)
     constant = _largest(centred) <= 16 * torch.finfo(rows.dtype).eps * _largest(rows)
     return torch.where(constant, centred - centred.detach(), centred)
 
@@ -154,11 +205,13 @@ def _largest(rows: Tensor) -> Tensor:
     return rows.detach().abs().amax(-1, keepdim=True)
 
 
-def _present(rows: Tensor, mask: Tensor | None) -> Tensor:
+def present(rows: Tensor, mask: Tensor | None) -> Tensor:
+    """Rows with zeros where values are missing."""
     return rows if mask is None else torch.where(mask, rows, 0.0)
 
 
-def _count(rows: Tensor, mask: Tensor | None) -> Tensor:
+def count(rows: Tensor, mask: Tensor | None) -> Tensor:
+    """How many values of each row are present, at least one."""
     if mask is None:
         return rows.new_full(rows.shape[:-1], rows.shape[-1])
     return mask.sum(-1).clamp_min(1).to(rows.dtype)
