@@ -35,4 +35,8 @@ def lp(output, target, p):
     return abs(output - target) ** p
 
 
-lp_gradient_from = 1e-3  # errors below have another gradient, by design
+def lp_slope(error, p):
+    """The gradient given: that of the power, but of a parabola for errors below 0.001 where p < 1."""
+    if p < 1 and abs(error) < 1e-3:
+        return p * 1e-3 ** (p - 2) * error
+    return p * abs(error) ** (p - 1) * (1 if error > 0 else -1) if error else 0.0

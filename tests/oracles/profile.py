@@ -37,3 +37,7 @@ def _dot(a, b):
 def _centred(row):
     mean = mp.fsum(row) / len(row)
     return [value - mean for value in row]
+
+
+cosine_slope_at_zero = cosine_proximity_slope_at_zero = pearson_slope_at_zero = 1  # by convention
+spectral_angle_slope_at_zero = 2

@@ -11,7 +11,7 @@ from losslens.faces.options import Json, print_json
 if TYPE_CHECKING:
     from losslens.faces.check import Checked
 
-EXAMPLES = "Examples:  losslens check my_losses:sharp  |  losslens check torch.nn:HuberLoss --json"
+CHECK_EXAMPLES = "Examples:  losslens check my_losses:sharp  |  losslens check torch.nn:HuberLoss --json"
 _MARKS = {"fine": "green", "watch": "yellow", "act": "red"}
 
 

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from losslens import __version__
+from losslens.faces.catalogue_commands import LIST_EXAMPLES, SHOW_EXAMPLES, list_, show
+from losslens.faces.check_command import CHECK_EXAMPLES, check
 from losslens.faces.options import (
     Data,
     Group,
@@ -203,21 +205,9 @@ def reconstruct(
     _wrote(output, rebuilt, json)
 
 
-@app.command(name="list", epilog="Examples:  losslens list losses  |  losslens list activations --json")
-def list_(
-    what: Annotated[str, typer.Argument(help="losses, activations, models, yardsticks, goals, kinds or data.")],
-    json: Json = False,
-) -> None:
-    """List what there is to choose from."""
-    from losslens.faces.listing import records
-
-    found = records(what)
-    if json:
-        print_json(found)
-        return
-    width = max(len(_called(record)) for record in found)
-    for record in found:
-        typer.echo(f"{_called(record):<{width}}  {record['summary']}")
+app.command(name="list", epilog=LIST_EXAMPLES)(list_)
+app.command(epilog=SHOW_EXAMPLES)(show)
+app.command(epilog=CHECK_EXAMPLES)(check)
 
 
 def main() -> None:
@@ -239,11 +229,6 @@ def _opened(
 
     trained = load(model)
     return trained, trained.matched(data, label=label, id_column=id_column, transpose=transpose, layer=layer)
-
-
-def _called(record: dict[str, Any]) -> str:
-    aliases = record.get("aliases")
-    return f"{record['name']} ({', '.join(aliases)})" if aliases else str(record["name"])
 
 
 def _wrote(output: Path, matrix: Any, json: bool) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from losslens.vocabulary.errors import unknown
+from losslens.vocabulary.errors import BadInput, unknown
 
 
 def _losses() -> Iterable[dict[str, Any]]:
@@ -19,6 +19,12 @@ def _losses() -> Iterable[dict[str, Any]]:
             "domain": entry.domain.value,
             "output": entry.link or "any",
             "elicits": entry.elicits,
+            "minimum": entry.minimum,
+            "smoothness": entry.smoothness,
+            "convex": entry.convex,
+            "scale_invariant": entry.scale_invariant,
+            "shift_invariant": entry.shift_invariant,
+            "candidate": entry.candidate,
             "options": {name: option.default for name, option in entry.options.items()},
             "summary": entry.summary,
         }
@@ -33,6 +39,11 @@ def _activations() -> Iterable[dict[str, Any]]:
             "aliases": list(entry.aliases),
             "range": str(entry.range),
             "output": entry.output,
+            "bounded": entry.bounded,
+            "zero_centred": entry.zero_centred,
+            "monotone": entry.monotone,
+            "saturates": entry.saturates,
+            "can_die": entry.can_die,
             "summary": entry.summary,
         }
 
@@ -90,3 +101,26 @@ def records(what: str) -> list[dict[str, Any]]:
     if what not in CATALOGUES:
         raise unknown("catalogue", what, CATALOGUES)
     return list(CATALOGUES[what]())
+
+
+def chosen(found: list[dict[str, Any]], wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The records that have all the facts asked for: a flag as it is, a text as a part of theirs.
+
+    >>> [record["name"] for record in chosen(records("losses"), {"elicits": "median", "family": "pointwise"})]
+    ['mae', 'smooth_l1', 'huber', 'log_cosh', 'l1_plus_l2', 'lp', 'charbonnier', 'barron']
+
+    Raises:
+        BadInput: these records have no such fact.
+    """
+    for name in wanted:
+        if found and name not in found[0]:
+            raise BadInput(
+                expected=f"facts that these have: {', '.join(found[0])}",
+                found=f"--{name.replace('_', '-')}",
+                remedy="Losses and activations have different facts.",
+            )
+    return [record for record in found if all(_has(record[name], value) for name, value in wanted.items())]
+
+
+def _has(fact: Any, wanted: Any) -> bool:
+    return wanted.lower() in str(fact).lower() if isinstance(wanted, str) else fact == wanted
