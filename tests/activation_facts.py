@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import math
 import re
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -95,7 +96,7 @@ def kinks_and_smoothness(entry):
         assert jumps[order - 1] > 1e-2
         assert order == 1 or jumps[0] < 1e-6
     ends = [-12.0, *entry.kinks, 12.0]
-    for low, high in zip(ends, ends[1:], strict=False):
+    for low, high in pairwise(ends):
         assert all(_is_continuous(entry, low + 1e-9, high - 1e-9, by) for by in (0, 1, 2))
 
 

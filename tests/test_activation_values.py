@@ -64,7 +64,8 @@ def test_value_and_derivative_are_the_textbooks(entry, options):
         values = [float(told(entry, options, float(x))) for x in POINTS]
         steps = [float(told(entry, options, float(x), "_derivative")) for x in POINTS]
     np.testing.assert_allclose(called(entry, options, POINTS), values, rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(gradient(entry, options, POINTS), steps, rtol=1e-10, atol=1e-10)
+    digits = 1e-7 if entry.name == "celu" else 1e-10  # PyTorch takes 1 / alpha in single precision for its derivative
+    np.testing.assert_allclose(gradient(entry, options, POINTS), steps, rtol=digits, atol=digits)
 
 
 @every(ELEMENTS)
@@ -149,16 +150,11 @@ def test_rows_of_extremes_are_finite_and_right(entry, dtype):
 def test_right_in_bfloat16(entry, options):
     """Near the value in float64 of the same numbers, and finite at any size."""
     x = torch.randn(4, 3, 2, 5, generator=torch.Generator().manual_seed(1)).bfloat16()
-    x = (
-        x.expand(-1, options.get("num_parameters", 3), -1, -1)
-        if options.get("num_parameters", 1) == 1
-        else x[:, :1].expand(-1, options["num_parameters"], -1, -1)
-    )
+    channels = options.get("num_parameters", 1)
+    x = x if channels == 1 else x[:, :1].expand(-1, channels, -1, -1)
     value, exact = entry.function(x, **options), entry.function(x.double(), **options)
     assert value.dtype == torch.bfloat16
-    slack = 2.0**-7 * (
-        exact.abs() + entry.options_slack(options) if hasattr(entry, "options_slack") else exact.abs() + 1.0
-    )
+    slack = 2.0**-7 * (exact.abs() + 1.0)
     if entry.name not in ("sine", "snake"):
         assert bool(((value.double() - exact).abs() <= slack).all())
     assert bool(entry.function(torch.tensor([[1e30, -1e30, 1e-30, 0.0]]).bfloat16()).isfinite().all())

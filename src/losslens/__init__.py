@@ -17,6 +17,7 @@ _HOMES = {
     "Comparison": "losslens.faces.compare",
     "Criterion": "losslens.losses.criterion",
     "ACTIVATIONS": "losslens.activations",
+    "check": "losslens.faces.check",
     "LOSSES": "losslens.losses",
     "compare": "losslens.faces.compare",
     "inspect": "losslens.faces.inspect",
