@@ -24,14 +24,15 @@ def _direction_of_standardised(entry: LossEntry, loss: Any) -> None:
 def _is_best_direction(entry: LossEntry, loss: Any, direction: Tensor) -> None:
     """The mean loss over profiles is least at ``direction``: no slope there, and more loss everywhere around."""
     rows = profiles()
+    settings = defaults(entry) | {name: torch.ones((), dtype=torch.float64) for name in entry.parameters}
     constant = direction.clone().requires_grad_()
-    best = loss(constant.expand_as(rows), rows, **defaults(entry))
+    best = loss(constant.expand_as(rows), rows, **settings)
     (slope,) = torch.autograd.grad(best, constant)
     assert float(slope.norm() * direction.norm()) < 1e-9, f"the loss still falls at the direction: {slope}"
     generator = torch.Generator().manual_seed(1)
     for _ in range(20):
         away = torch.randn(direction.shape, generator=generator, dtype=torch.float64) * 0.3 * direction.norm()
-        assert loss((direction + away).expand_as(rows), rows, **defaults(entry)) > best, f"less loss {away} away"
+        assert loss((direction + away).expand_as(rows), rows, **settings) > best, f"less loss {away} away"
 
 
 def _between_direction_and_mean(entry: LossEntry, loss: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from tests.small_runs import call
@@ -82,3 +83,11 @@ def test_filters_that_do_not_apply_or_leave_nothing_are_answered():
     assert (
         "Nothing has all of that" in call("list", "losses", "--domain", "counts", "--convex", "--shift-invariant").out
     )
+
+
+def test_the_documents_count_the_members_right():
+    root = Path(__file__).parent.parent
+    families = len({entry.family.name for entry in LOSSES.values()})
+    changes = " ".join((root / "CHANGELOG.md").read_text("utf-8").split())
+    assert f"{len(LOSSES)} losses in {families} families and {len(ACTIVATIONS)} activations" in changes
+    assert f"Any of the {len(LOSSES)} losses" in (root / "README.md").read_text("utf-8")

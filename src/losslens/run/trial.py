@@ -161,7 +161,7 @@ def held_out(model: nn.Module, rows: Callable[[Tensor], Batch], read: Read, inde
 
 def _likelihood(objective: Objective, model: nn.Module, rows: Callable[[Tensor], Batch], data: Prepared) -> Nats | None:
     entry = objective.criterion.entry
-    if not entry.is_likelihood:
+    if not entry.is_likelihood or entry.family.gives == "sample":  # a density of directions compares with no other
         return None
     parts = []
     with torch.no_grad():
