@@ -28,6 +28,7 @@ from losslens.faces.options import (
     print_json,
     whole,
 )
+from losslens.faces.reproduce_command import REPRODUCE_EXAMPLES, reproduce
 from losslens.vocabulary.errors import Interrupted, LosslensError
 
 app = typer.Typer(
@@ -208,6 +209,7 @@ def reconstruct(
 app.command(name="list", epilog=LIST_EXAMPLES)(list_)
 app.command(epilog=SHOW_EXAMPLES)(show)
 app.command(epilog=CHECK_EXAMPLES)(check)
+app.command(epilog=REPRODUCE_EXAMPLES)(reproduce)
 
 
 def main() -> None:
