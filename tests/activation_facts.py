@@ -7,6 +7,7 @@ import math
 import re
 from itertools import pairwise
 
+import mpmath as mp
 import torch
 from torch import nn
 from torch.autograd.functional import jacobian
@@ -15,6 +16,27 @@ import losslens
 
 GRID = torch.linspace(-12.0, 12.0, 24_001, dtype=torch.float64)  # steps of 1e-3, zero among them
 FAR = torch.tensor([-1e6, 1e6], dtype=torch.float64)
+MATHEMATICS = {
+    "max": max,
+    "min": min,
+    "log": mp.log,
+    "sin": mp.sin,
+    "cos": mp.cos,
+    "tanh": mp.tanh,
+    "sigma": lambda x: 1.0 / (1.0 + mp.exp(-x)),
+    "Phi": lambda x: mp.erfc(-x / mp.sqrt(2.0)) / 2.0,
+    "phi": lambda x: mp.exp(-x * x / 2.0) / mp.sqrt(2.0 * mp.pi),
+}
+REWRITTEN = (  # from LaTeX to Python
+    (r"\\text\{ (if|else) \}", r" \1 "),
+    (r"\\le ", "<= "),
+    (r"\\,", "*"),
+    (r"\|([^|]+)\|", r"abs(\1)"),
+    (r"\be\^(\w|\{([^{}]+)\})", lambda found: f"mp.exp({found[2] or found[1]})"),
+    (r"\\(\w+)\^2(\([^()]*\))", r"\\\1\2**2"),
+    (r"\\(\w+)", r"MATHEMATICS['\1']"),
+    (r"\^", "**"),
+)
 SCHEMES = ("He:", "Glorot:", "LeCun:", "LeCun normal:", "SIREN:")
 
 
@@ -59,6 +81,39 @@ def range_is_filled_and_never_left(entry):
 
 def monotone(entry):
     assert bool((section(entry, GRID).diff() >= -1e-15).all()) == entry.monotone
+
+
+def formulas_give_values_and_slopes(entry):
+    """The LaTeX read as arithmetic, at the defaults and at the ends of every option that it names."""
+    if entry.acts == "dimension":
+        return
+    for options in settings_of(entry):
+        x = torch.tensor([-7.3, -2.2, -0.4, 0.3, 0.9, 2.6, 6.7], dtype=torch.float64, requires_grad=True)
+        values = entry.function(x, **options)
+        (steps,) = torch.autograd.grad(values.sum(), x)
+        for latex, found in ((entry.formula, values), (entry.derivative, steps)):
+            told = [read(latex, at, options) for at in x.tolist()]
+            torch.testing.assert_close(found, torch.tensor(told, dtype=torch.float64), rtol=3e-6, atol=1e-9)
+
+
+def settings_of(entry):
+    """The defaults, then each option that the formula names in turn at both ends of its range."""
+    base = {name: option.default for name, option in entry.options.items()}
+    ends = [(name, end) for name, option in entry.options.items() for end in option.range.ends]
+    varied = [base | {name: end} for name, end in ends if re.search(rf"(?<!\\)\b{name}\b", entry.formula)]
+    return [base, *(each for each in varied if each.get("min", 0.0) < each.get("max", 1.0))]
+
+
+def read(latex, x, options):
+    """The number that a formula says; after a comma it may say what s is."""
+    formula, _, meaning = latex.partition(r", \qquad s = ")
+    return evaluated(formula, x=x, s=evaluated(meaning, x=x) if meaning else None, **options)
+
+
+def evaluated(latex, **names):
+    for pattern, python in REWRITTEN:
+        latex = re.sub(pattern, python, latex)
+    return float(eval(latex, {"MATHEMATICS": MATHEMATICS, "mp": mp}, names))
 
 
 def zero_centred(entry):
@@ -214,6 +269,7 @@ def example_runs(entry):
 
 FACTS = (
     range_is_filled_and_never_left,
+    formulas_give_values_and_slopes,
     monotone,
     zero_centred,
     lipschitz_is_the_steepest_slope,

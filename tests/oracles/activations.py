@@ -2,11 +2,40 @@
 
 ``<name>_derivative`` is the derivative, for rows the Jacobian. ``<name>_settings`` replaces the settings that an
 activation is tested at, where the ends of its options do not go together with the defaults of the others.
+``PYTORCHS`` has PyTorch's layer and function, which the defaults must equal to the last bit; nothing for the package's
+own.
 """
 
 from __future__ import annotations
 
 import mpmath as mp
+import torch
+from torch import nn
+from torch.nn import functional
+
+PYTORCHS = {
+    "linear": (nn.Identity, lambda x: x),
+    "clip": (nn.Hardtanh, functional.hardtanh),
+    "relu": (nn.ReLU, functional.relu),
+    "leaky_relu": (nn.LeakyReLU, functional.leaky_relu),
+    "prelu": (nn.PReLU, lambda x: functional.prelu(x, torch.tensor([0.25], dtype=x.dtype))),
+    "relu6": (nn.ReLU6, functional.relu6),
+    "gelu": (nn.GELU, functional.gelu),
+    "silu": (nn.SiLU, functional.silu),
+    "mish": (nn.Mish, functional.mish),
+    "hardswish": (nn.Hardswish, functional.hardswish),
+    "tanh": (nn.Tanh, torch.tanh),
+    "sigmoid": (nn.Sigmoid, torch.sigmoid),
+    "softsign": (nn.Softsign, functional.softsign),
+    "log_sigmoid": (nn.LogSigmoid, functional.logsigmoid),
+    "softplus": (nn.Softplus, lambda x: functional.softplus(x, threshold=40.0)),
+    "elu": (nn.ELU, functional.elu),
+    "celu": (nn.CELU, functional.celu),
+    "selu": (nn.SELU, functional.selu),
+    "softmax": (nn.Softmax, lambda x: functional.softmax(x, -1)),
+    "log_softmax": (nn.LogSoftmax, lambda x: functional.log_softmax(x, -1)),
+    "softmin": (nn.Softmin, lambda x: functional.softmin(x, -1)),
+}
 
 
 def linear(x, slope):

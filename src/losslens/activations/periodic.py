@@ -11,8 +11,13 @@ from losslens.activations.entry import Option, enter
 from losslens.vocabulary.quantities import Interval, Range
 
 
+def _wide(x: Tensor) -> Tensor:
+    """At least float32: eight bits of a phase beyond a few radians would leave nothing of it."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def _sine(x: Tensor, *, omega: float) -> Tensor:
-    return torch.sin(omega * x)
+    return torch.sin(omega * _wide(x)).to(x.dtype)
 
 
 enter(
@@ -38,7 +43,8 @@ enter(
 
 
 def _snake(x: Tensor, *, a: float) -> Tensor:
-    return x + torch.sin(a * x).square() / a
+    wide = _wide(x)
+    return (wide + torch.sin(a * wide).square() / a).to(x.dtype)
 
 
 enter(

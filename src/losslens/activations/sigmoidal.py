@@ -37,8 +37,8 @@ def _tanh(x: Tensor) -> Tensor:
 enter(
     name="tanh",
     summary="Hyperbolic tangent: odd and bounded; as an output for data in [-1, 1].",
-    formula=r"\tanh x",
-    derivative=r"1 - \tanh^2 x",
+    formula=r"\tanh(x)",
+    derivative=r"1 - \tanh^2(x)",
     compute=_tanh,
     make=nn.Tanh,
     range=Interval(-1.0, 1.0),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from losslens.activations.entry import MARGIN, Option, enter
+from losslens.activations.entry import MARGIN, Activation, Option, enter
 from losslens.vocabulary.quantities import Interval, Range
 
 _LINEAR_FROM = 40.0  # where softplus(x) is x to the last bit of a float64; PyTorch's own 20 leaves a step of 2e-9
@@ -78,7 +78,13 @@ enter(
 
 
 def _celu(x: Tensor, *, alpha: float) -> Tensor:
-    return functional.celu(x, alpha)
+    # This is what functional.celu calls; its own gradient rounds alpha to float32.
+    value: Tensor = torch.ops.aten.elu(x, alpha, 1.0, 1.0 / alpha)
+    return value
+
+
+def _celu_layer(alpha: float) -> nn.Module:
+    return nn.CELU() if alpha == 1.0 else Activation("celu", _celu, {"alpha": alpha})
 
 
 enter(
@@ -88,7 +94,7 @@ enter(
     derivative=r"1 \text{ if } x > 0 \text{ else } e^{x / alpha}",
     options={"alpha": _ALPHA},
     compute=_celu,
-    make=nn.CELU,
+    make=_celu_layer,
     range=Interval(-1.0),
     smoothness="C1",
     kinks=(0.0,),
