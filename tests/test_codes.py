@@ -1,8 +1,8 @@
-"""The contractive penalty, which works on autograd's graph, and what else the contracts cannot reach."""
+"""Penalties on codes: the contractive one, on autograd's graph, and what else the contracts cannot reach."""
 
 from __future__ import annotations
 
-import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from tests.oracles.codes import contractive as closed_form
 from torch.autograd import gradcheck
 
 import losslens
+from losslens.losses import LOSSES
 from losslens.vocabulary.errors import BadInput
 
 
@@ -67,38 +68,129 @@ def test_more_units_than_there_are_may_speak():
     assert losslens.top_k_sparsity(torch.ones(2, 3), k=5) == 0.0
 
 
-def test_latent_divergence_is_the_mean_of_log_ratios():
-    mean, log_variance = torch.tensor([[0.7, -1.2]]).double(), torch.tensor([[0.3, -0.8]]).double()
-    posterior = torch.distributions.Normal(mean, (log_variance / 2.0).exp())
-    prior = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
-    expected = torch.distributions.kl_divergence(posterior, prior).sum(1)
-    torch.testing.assert_close(losslens.kl_standard_normal(mean, log_variance, reduction="none"), expected)
-    two = losslens.kl_gaussians(mean, log_variance, 0.0 * mean, 0.0 * mean, reduction="none")
-    torch.testing.assert_close(two, expected)
-    torch.testing.assert_close(losslens.free_bits(mean, log_variance, bits=0.0, reduction="none"), expected)
+def test_contraction_of_a_linear_map_is_its_squared_norm():
+    """Wherever the inputs are, zero and 1e15 included; and nothing is left for the inputs to learn."""
+    weights = torch.tensor(WEIGHTS, dtype=torch.float64, requires_grad=True)
+    inputs = torch.tensor([[0.0, 0.0], [1e15, -1e15], [0.3, 0.7]], dtype=torch.float64, requires_grad=True)
+    found = losslens.contractive(inputs @ weights, inputs, reduction="none")
+    torch.testing.assert_close(found, weights.square().sum().expand(3))
+    (slope,) = torch.autograd.grad(found.sum(), weights)
+    torch.testing.assert_close(slope, 6.0 * weights.detach())
 
 
-def test_uniform_similarities_cost_the_logarithm_of_the_choices():
-    rows = torch.ones(5, 3)
-    torch.testing.assert_close(losslens.info_nce(rows, rows), torch.tensor(math.log(5.0)))
-    torch.testing.assert_close(losslens.nt_xent(rows, rows), torch.tensor(math.log(9.0)))
-    torch.testing.assert_close(losslens.decoupled_contrastive(rows, rows), torch.tensor(math.log(8.0)))
+def test_contraction_is_the_norm_of_torchs_jacobian():
+    """Of an encoder of two layers, row by row."""
+    torch.manual_seed(0)
+    encoder = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh(), torch.nn.Linear(6, 3), torch.nn.Softplus())
+    inputs = torch.randn(5, 4, requires_grad=True)
+    found = losslens.contractive(encoder(inputs), inputs, reduction="none")
+    expected = [torch.autograd.functional.jacobian(encoder, row).square().sum() for row in inputs.detach()]
+    torch.testing.assert_close(found, torch.stack(expected))
 
 
-def test_a_batch_of_one_has_no_negatives():
-    one = torch.randn(1, 4)
-    assert losslens.info_nce(one, one + 1.0).abs() < 1e-6
-    for loss in (losslens.decoupled_contrastive, losslens.barlow_twins, losslens.vicreg):
-        with pytest.raises(BadInput, match="at least two"):
-            loss(one, one)
+def test_contraction_has_a_gradient_by_the_inputs():
+    weights = torch.tensor(WEIGHTS, dtype=torch.float64)
+    rows = torch.randn(3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    assert gradcheck(lambda x: losslens.contractive(torch.tanh(x @ weights), x, reduction="none"), (rows,))
 
 
-@pytest.mark.parametrize("name", ["info_nce", "nt_xent", "decoupled_contrastive", "negative_cosine", "alignment"])
-def test_zero_rows_of_views_have_a_finite_gradient(name):
-    a, b = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
-    a[1], b[2] = 0.0, 0.0
-    a.requires_grad_()
-    value = getattr(losslens, name)(a, b)
-    (slope,) = torch.autograd.grad(value, a)
-    assert bool(value.isfinite())
-    assert bool(slope.isfinite().all())
+def test_training_against_contraction_flattens_the_encoder():
+    inputs = torch.randn(20, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    weights = torch.tensor(WEIGHTS, requires_grad=True)
+    optimiser = torch.optim.SGD([weights], lr=0.05)
+    costs = []
+    for _ in range(20):
+        optimiser.zero_grad()
+        costs.append(losslens.contractive(torch.sigmoid(inputs @ weights), inputs))
+        costs[-1].backward()
+        optimiser.step()
+    assert all(later < earlier for earlier, later in pairwise(cost.detach() for cost in costs))
+
+
+def test_contraction_of_a_row_depends_on_no_other():
+    code, inputs = encoded(4)
+    whole = losslens.contractive(code, inputs, reduction="none")
+    alone = inputs.detach()[2:3].requires_grad_()
+    found = losslens.contractive(torch.sigmoid(alone @ torch.tensor(WEIGHTS).double()), alone, reduction="none")
+    torch.testing.assert_close(found, whole[2:3])
+
+
+def test_contraction_is_zero_where_nothing_changes_or_nothing_is_there():
+    code, inputs = encoded(3)
+    assert losslens.contractive(code, inputs, mask=torch.zeros(3, dtype=torch.bool)) == 0.0
+    assert losslens.contractive(torch.sigmoid(1e4 * inputs.abs() + 50.0), inputs) == 0.0  # saturated
+    assert losslens.contractive(0.0 * inputs, inputs) == 0.0
+
+
+def test_contraction_of_hidden_rows_reaches_no_weight():
+    inputs = encoded(3)[1]
+    mask = torch.tensor([True, False, True])
+    slopes = []
+    for rows, shown in ((inputs, mask), (inputs.detach()[mask].requires_grad_(), None)):
+        weights = torch.tensor(WEIGHTS, dtype=torch.float64, requires_grad=True)
+        value = losslens.contractive(torch.sigmoid(rows @ weights), rows, mask=shown)
+        slopes.append(torch.autograd.grad(value, weights)[0])
+    torch.testing.assert_close(slopes[0], slopes[1])
+
+
+def test_contraction_takes_a_unit_that_stands_still():
+    inputs = torch.tensor([[1.0, 2.0]], requires_grad=True)
+    code = torch.stack([inputs[:, 0] * 3.0, torch.ones(1)], 1)
+    assert losslens.contractive(code, inputs) == 9.0
+
+
+def test_contractions_line_of_pytorch_gives_the_same_mean():
+    code, inputs = encoded(4)
+    line = eval(LOSSES["contractive"].torch_line, {"torch": torch})
+    torch.testing.assert_close(line(code, inputs), losslens.contractive(code, inputs))
+
+
+def test_contraction_refuses_what_any_loss_refuses():
+    code, inputs = encoded(4)
+    for wrong in (code[:3], code[0]):
+        with pytest.raises(BadInput, match="shapes"):
+            losslens.contractive(wrong, inputs)
+    with pytest.raises(BadInput, match="nonsense"):
+        losslens.contractive(code, inputs, nonsense=1.0)
+    with pytest.raises(BadInput, match="boolean"):
+        losslens.contractive(code, inputs, mask=torch.ones(4))
+
+
+def test_absolute_activations_are_summed_and_pulled_alike():
+    code = torch.tensor([[3.0, -0.5, 0.0]], requires_grad=True)
+    (slope,) = torch.autograd.grad(losslens.code_l1(code), code)
+    assert slope.tolist() == [[1.0, -1.0, 0.0]]
+
+
+def test_only_the_units_beyond_the_largest_are_pulled():
+    code = torch.tensor([[3.0, -5.0, 0.5, -0.25]], requires_grad=True)
+    value = losslens.top_k_sparsity(code, k=2)
+    (slope,) = torch.autograd.grad(value, code)
+    assert value == 0.75
+    assert slope.tolist() == [[0.0, 0.0, 1.0, -1.0]]
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+def test_units_that_speak_and_units_that_are_pulled_make_up_the_whole(k):
+    code = torch.randn(6, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    spared = code.abs().topk(k).values.sum(1)
+    whole = losslens.code_l1(code, reduction="none")
+    torch.testing.assert_close(losslens.top_k_sparsity(code, k=k, reduction="none") + spared, whole)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.05, 0.5])
+def test_rate_divergence_is_that_of_two_coins(rate):
+    code = torch.rand(8, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    wanted = torch.distributions.Bernoulli(torch.full((3,), rate, dtype=torch.float64))
+    found = torch.distributions.Bernoulli(code.mean(0))
+    expected = torch.distributions.kl_divergence(wanted, found).sum()
+    torch.testing.assert_close(losslens.kl_to_rate(code, rate=rate), expected)
+
+
+def test_rate_concerns_the_batch_and_not_its_samples():
+    """One sample in twenty fully active is as good as all of them a little."""
+    rare = torch.zeros(20, 1, dtype=torch.float64)
+    rare[7] = 1.0
+    assert losslens.kl_to_rate(rare).abs() < 1e-15
+    assert losslens.kl_to_rate(torch.full_like(rare, 0.05)).abs() < 1e-15
+    assert losslens.kl_to_rate(torch.full_like(rare, 0.1)) > 1e-3

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from losslens.losses.family import Argument, Family, loss, mean_of_values
 from losslens.losses.pairs import length
@@ -44,7 +45,7 @@ def info_nce(a: Tensor, b: Tensor, *, temperature: Temperature = 0.1) -> Tensor:
     tensor(1.3863)
     """
     similar = unit(a) @ unit(b).T / temperature
-    return torch.logsumexp(similar, 1) - similar.diagonal()
+    return functional.cross_entropy(similar, torch.arange(len(a), device=a.device), reduction="none")
 
 
 @loss(
@@ -69,9 +70,7 @@ def nt_xent(a: Tensor, b: Tensor, *, temperature: Temperature = 0.5) -> Tensor:
     >>> losslens.nt_xent(torch.eye(2), torch.eye(2), temperature=0.5)
     tensor(0.2395)
     """
-    similar, partner = _all_pairs(a, b, temperature)
-    cost = torch.logsumexp(similar, 1) - partner
-    return (cost[: len(a)] + cost[len(a) :]) / 2.0
+    return _mean_of_directions(functional.cross_entropy(*_all_pairs(a, b, temperature), reduction="none"))
 
 
 @loss(
@@ -100,17 +99,22 @@ def decoupled_contrastive(a: Tensor, b: Tensor, *, temperature: Temperature = 0.
         raise BadInput(expected="a batch of at least two pairs", found="one", remedy="One pair has no negatives.")
     similar, partner = _all_pairs(a, b, temperature)
     same = torch.eye(len(a), dtype=torch.bool, device=a.device).repeat(2, 2)
-    cost = torch.logsumexp(similar.masked_fill(same, -torch.inf), 1) - partner
-    return (cost[: len(a)] + cost[len(a) :]) / 2.0
+    agreement = similar.gather(1, partner.unsqueeze(1)).squeeze(1)
+    return _mean_of_directions(torch.logsumexp(similar.masked_fill(same, -torch.inf), 1) - agreement)
 
 
 def _all_pairs(a: Tensor, b: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Similarities of all rows of both views, own ones minus infinity, and each row's with its partner."""
+    """Similarities of all rows of both views, own ones minus infinity, and which row is each one's partner."""
     rows = torch.cat([unit(a), unit(b)])
-    similar = rows @ rows.T / temperature
-    partner = torch.cat([similar.diagonal(len(a)), similar.diagonal(-len(a))])
     own = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
-    return similar.masked_fill(own, -torch.inf), partner
+    partner = torch.arange(len(rows), device=rows.device).roll(len(a))
+    return (rows @ rows.T / temperature).masked_fill(own, -torch.inf), partner
+
+
+def _mean_of_directions(cost: Tensor) -> Tensor:
+    """One value for each pair, of the values of the rows of both views, one view after the other."""
+    one, other = cost.chunk(2)
+    return (one + other) / 2.0
 
 
 @loss(
@@ -128,7 +132,8 @@ def negative_cosine(a: Tensor, b: Tensor) -> Tensor:
     .. math:: -\cos\bigl(a, \mathrm{stop}(b)\bigr)
 
     Shapes: (batch, features) twice -> (batch,). Without the stopped gradient (or a slow target) all rows soon agree
-    and the value -1 says nothing: watch the spread of the normalised rows. A zero row counts as orthogonal.
+    and the value -1 says nothing: watch the spread of the normalised rows. One zero row counts as orthogonal, two as
+    equal.
 
     >>> losslens.negative_cosine(torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 0.0]]))
     tensor(-1.)
@@ -151,7 +156,7 @@ def alignment(a: Tensor, b: Tensor, *, alpha: Annotated[float, Range(1.0, 4.0)] 
     .. math:: \left\| \frac{a}{\|a\|} - \frac{b}{\|b\|} \right\|^\alpha
 
     Shapes: (batch, features) twice -> (batch,). All rows alike cost nothing: it needs :func:`uniformity` beside
-    it. At alpha 2 twice the cosine loss.
+    it. At alpha 2 twice the cosine loss. A zero row stays at the centre: it is 1 from any other, 0 from a zero row.
 
     >>> losslens.alignment(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]]))
     tensor(2.)

@@ -92,7 +92,10 @@ def kl_gaussians(mean: Tensor, log_variance: Tensor, prior_mean: Tensor, prior_l
     >>> losslens.kl_gaussians(zero + 2.0, zero, zero, zero)
     tensor(2.)
     """
-    shift = (mean - prior_mean) * (-prior_log_variance / 2.0).exp()
+    apart, sharpness = mean - prior_mean, -prior_log_variance / 2.0
+    # However narrow the prior, equal means are not apart; nothing times infinity would be no number.
+    equal = (apart == 0.0) & sharpness.exp().isinf()
+    shift = apart * torch.where(equal, 0.0, sharpness).exp()
     return ((shift.square() + exp_excess(log_variance - prior_log_variance)) / 2.0).sum(-1)
 
 
@@ -135,8 +138,8 @@ def mmd(
     .. math:: \mathrm{mean}\,k(x, x') + \mathrm{mean}\,k(y, y') - 2\,\mathrm{mean}\,k(x, y)
 
     Shapes: (batch, latent) and (points, latent) -> (). Kernels of d = \|x - y\|, b the bandwidth: gaussian
-    exp(-d²/2b²), inverse multiquadric b²/(b² + d²). The biased estimate, which is never negative; codes many
-    bandwidths from the prior get no gradient from the gaussian kernel.
+    exp(-d²/2b²), inverse multiquadric b²/(b² + d²). The biased estimate, which is negative by rounding at most; codes
+    many bandwidths from the prior get no gradient from the gaussian kernel.
 
     >>> losslens.mmd(torch.zeros(2, 3), torch.zeros(5, 3))
     tensor(0.)
