@@ -10,9 +10,9 @@ import torch
 from tests import activation_facts as facts
 from torch import nn
 
-from losslens.activations import ACTIVATIONS, Option
+from losslens.activations import ACTIVATIONS
 from losslens.vocabulary.errors import BadInput
-from losslens.vocabulary.quantities import Interval, Range
+from losslens.vocabulary.quantities import Interval, Option, Range
 
 each_activation = pytest.mark.parametrize("entry", list(ACTIVATIONS.values()), ids=list(ACTIVATIONS))
 OUTPUTS = [entry for entry in ACTIVATIONS.values() if entry.output]

@@ -15,17 +15,9 @@ from torch import Tensor, nn
 
 from losslens.vocabulary.catalogue import Catalogue
 from losslens.vocabulary.errors import BadInput
-from losslens.vocabulary.quantities import Choice, Interval, Range
+from losslens.vocabulary.quantities import Choice, Interval, Option, Range
 
 MARGIN = 1e-6  # an inverse stays this far inside an open end: float32 resolves it, and no bias becomes huge
-
-
-@dataclass(frozen=True)
-class Option:
-    """A number or a choice that shapes an activation, fixed during training."""
-
-    default: Any
-    range: Range | Choice
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from losslens.losses.checks import check_options
-from losslens.losses.family import LOSSES, Parameter, Reduction, entry_values, publish
+from losslens.losses.family import LOSSES, Parameter, Reduction, publish
+from losslens.losses.masks import entry_values
 from losslens.vocabulary.errors import BadInput
 
 

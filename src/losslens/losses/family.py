@@ -1,9 +1,10 @@
 """Families of losses: what a member computes, and how weights, masks and reduction apply to all of them.
 
 A member of a family is a plain function from the family's tensors (mostly an output and a target) to one value
-per element, per sample or per batch. Everything else (missing values, weights, reduction; in ``checks`` shapes and
-domains) is written here, once. The scale contract also lives here: with ``reduction="mean"`` a pointwise loss is
-averaged over features, a likelihood is summed over them (nats per sample), and both are averaged over samples.
+per element, per sample or per batch. Everything else (weights and reduction; in ``masks`` missing values; in
+``checks`` shapes and domains) is written once. The scale contract also lives here: with ``reduction="mean"`` a
+pointwise loss is averaged over features, a likelihood is summed over them (nats per sample), and both are averaged
+over samples.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import torch
 from torch import Tensor
 
 from losslens.losses.checks import check, check_weight
+from losslens.losses.masks import entry_values, weight_of_present
 from losslens.vocabulary.catalogue import Catalogue
 from losslens.vocabulary.errors import BadInput
-from losslens.vocabulary.quantities import Choice, Domain, Range
+from losslens.vocabulary.quantities import Domain, Option, Range
 
 Reduction = Literal["none", "mean", "sum"]
 Loss = Callable[..., Tensor]
@@ -64,14 +66,6 @@ class Family:
     def signature(self) -> str:
         """The tensors in, and what one value speaks of: ``(output, target) -> element``."""
         return f"({', '.join(argument.name for argument in self.arguments)}) -> {self.gives}"
-
-
-@dataclass(frozen=True)
-class Option:
-    """A number or a choice that shapes a loss, fixed during training."""
-
-    default: Any
-    range: Range | Choice
 
 
 @dataclass(frozen=True)
@@ -221,7 +215,7 @@ def _public(entry: LossEntry) -> Loss:
         values = entry_values(entry, tensors, mask, settings)
         check_weight(values, weight)
         sizes = None if entry.sizes is None else entry.sizes(*tensors, **settings)
-        return reduce(entry.family, values, _combine(entry.family, values, weight, mask), reduction, sizes)
+        return reduce(entry.family, values, weight_of_present(entry.family, values, weight, mask), reduction, sizes)
 
     public.__name__ = public.__qualname__ = entry.name
     public.__module__ = entry.element.__module__
@@ -250,35 +244,6 @@ def _public_signature(function: Loss) -> inspect.Signature:
     return own.replace(parameters=[*(p for p in own.parameters.values() if p.name != "mask"), *common])
 
 
-def entry_values(entry: LossEntry, tensors: Tensors, mask: Tensor | None, settings: Mapping[str, Any]) -> Tensor:
-    """Values before weights and reduction; what a mask hides counts as absent, whatever it is."""
-    if mask is None:
-        return entry.element(*tensors, **settings)
-    if entry.family.masks == "features":
-        return entry.element(*tensors, mask=mask, **settings)
-    if entry.family.masks == "results":
-        return torch.where(mask, entry.element(*tensors, **settings), 0.0)
-    if entry.family.gives == "element":
-        fill = {False: _NEUTRAL_OUTPUT.get(entry.link or "", 0.0), True: entry.domain.member}
-        shown = [torch.where(mask, t, fill[a.target]) for a, t in zip(entry.family.arguments, tensors, strict=True)]
-        return torch.where(mask, entry.element(*shown, **settings), 0.0)
-    return _values_of_rows(entry, tensors, mask, settings)
-
-
-_NEUTRAL_OUTPUT = {"softmax": 1.0, "softplus": 1.0, "sigmoid": 0.5}
-
-
-def _values_of_rows(entry: LossEntry, tensors: Tensors, mask: Tensor, settings: Mapping[str, Any]) -> Tensor:
-    """The loss of the rows that are present, and zero for the others."""
-    if not mask.any():
-        nothing = tensors[0].sum() * 0.0
-        return nothing.expand(mask.shape) if entry.family.gives == "sample" else nothing
-    arguments = zip(entry.family.arguments, tensors, strict=True)
-    present = (tensor[mask] if argument.shape.startswith("batch") else tensor for argument, tensor in arguments)
-    values = entry.element(*present, **settings)
-    return values if entry.family.gives == "batch" else values.new_zeros(mask.shape).masked_scatter(mask, values)
-
-
 def reduce(
     family: Family, values: Tensor, weight: Tensor | None, reduction: Reduction, sizes: Tensor | None = None
 ) -> Tensor:
@@ -294,11 +259,3 @@ def reduce(
         total = (sizes if weight is None else sizes * weight).sum()
         return weighted.sum() / total.clamp_min(torch.finfo(values.dtype).tiny)
     raise BadInput(expected="reduction 'none', 'mean' or 'sum'", found=repr(reduction))
-
-
-def _combine(family: Family, values: Tensor, weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
-    """Absent elements, and samples of which nothing is present, weigh nothing in a mean."""
-    if mask is None or family.gives == "batch":
-        return weight
-    present = (mask.any(-1) if family.masks == "features" else mask).to(values.dtype)
-    return present if weight is None else weight * present

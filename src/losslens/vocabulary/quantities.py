@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,19 @@ class Choice:
 
     def __str__(self) -> str:
         return " or ".join(repr(value) for value in self.values)
+
+
+@dataclass(frozen=True)
+class Option:
+    """A number or a choice that shapes a loss or an activation, fixed during training.
+
+    >>> option = Option(1.0, Range(0.01, 100.0))
+    >>> option.default in option.range, 1000.0 in option.range
+    (True, False)
+    """
+
+    default: Any
+    range: Range | Choice
 
 
 class Domain(Enum):
