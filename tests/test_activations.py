@@ -24,18 +24,34 @@ def test_fact(entry, fact):
     fact(entry)
 
 
+WRONG_LATEX = [
+    ("relu", "formula", r"\max(x, 1)"),
+    ("mish", "derivative", r"\tanh(s), \qquad s = \log(1 + e^x)"),
+    ("celu", "derivative", r"1 \text{ if } x > 0 \text{ else } e^x"),
+    ("selu", "formula", r"1.05\,x \text{ if } x > 0 \text{ else } 1.76\,(e^x - 1)"),
+    ("softmax", "formula", r"p_i = e^{x_i} / \sum_j e^{2\,x_j}"),
+    ("softmax", "formula", r"l_i = e^{x_i} / \sum_j e^{x_j}"),
+    ("softmax", "derivative", r"\partial p_i / \partial x_j = p_i\,(\delta_{ij} + p_j)"),
+    ("log_softmax", "formula", r"l_i = x_i + \log \sum_j e^{x_j}"),
+    ("log_softmax", "derivative", r"\partial l_i / \partial x_j = \delta_{ij} - e^{l_i}"),
+    ("softmin", "formula", r"p_i = e^{-x_i} / \sum_j e^{x_j}"),
+    ("softmin", "derivative", r"\partial p_i / \partial x_j = p_i\,(\delta_{ij} - p_j)"),
+    ("sparsemax", "formula", r"p = \arg\min_{q \ge 0,\, \sum_j q_j = 1} \|2\,q - x\|^2"),
+    ("sparsemax", "formula", r"p = \arg\min_{\sum_j q_j = 1} \|q - x\|^2"),
+    ("sparsemax", "formula", r"p = \arg\min_{q \ge 0,\, \sum_j q_j = 2} \|q - x\|^2"),
+    (
+        "sparsemax",
+        "derivative",
+        r"\partial p_i / \partial x_j = \delta_{ij} - 1/|S| \text{ if } p_i, p_j > 0 \text{ else } 0, "
+        r"\quad S = \{k : p_k > 0.1\}",
+    ),
+    ("sparsemax", "derivative", r"\partial p_i / \partial x_j = \delta_{ij} - 1/|S|, \quad S = \{k : p_k > 0\}"),
+]
 MUTANTS = [
+    *((facts.formulas_give_values_and_slopes, name, {what: latex}) for name, what, latex in WRONG_LATEX),
     (facts.range_is_filled_and_never_left, "sigmoid", {"range": Interval(0.0, 2.0)}),
     (facts.range_is_filled_and_never_left, "tanh", {"range": Interval(0.0, 1.0)}),
     (facts.range_is_filled_and_never_left, "silu", {"range": Interval(-1.0)}),
-    (facts.formulas_give_values_and_slopes, "relu", {"formula": r"\max(x, 1)"}),
-    (facts.formulas_give_values_and_slopes, "mish", {"derivative": r"\tanh(s), \qquad s = \log(1 + e^x)"}),
-    (facts.formulas_give_values_and_slopes, "celu", {"derivative": r"1 \text{ if } x > 0 \text{ else } e^x"}),
-    (
-        facts.formulas_give_values_and_slopes,
-        "selu",
-        {"formula": r"1.05\,x \text{ if } x > 0 \text{ else } 1.76\,(e^x - 1)"},
-    ),
     (facts.monotone, "gelu", {"monotone": True}),
     (facts.monotone, "snake", {"monotone": False}),
     (facts.zero_centred, "softplus", {"zero_centred": True}),
