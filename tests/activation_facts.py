@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import torch
 from tests.activation_latex import number, row_is_told
+from tests.activation_values import ROWS
 from torch import nn
 from torch.autograd.functional import jacobian
 
@@ -16,7 +17,6 @@ import losslens
 
 GRID = torch.linspace(-12.0, 12.0, 24_001, dtype=torch.float64)  # steps of 1e-3, zero among them
 FAR = torch.tensor([-1e6, 1e6], dtype=torch.float64)
-ROWS = [[0.3, -1.2, 0.9, 0.1], [5.0, -3.0, 4.6, 4.4], [0.0, 0.0, 0.0], [2.0, 2.0, -9.0], [-7.0]]
 SCHEMES = ("He:", "Glorot:", "LeCun:", "LeCun normal:", "SIREN:")
 
 
