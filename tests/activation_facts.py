@@ -153,6 +153,15 @@ def gain_keeps_the_mean_square(entry):
         assert math.isclose(entry.gain, normal_mean(entry.function(GRID).square()) ** -0.5, rel_tol=1e-6)
 
 
+def gain_is_pytorchs_or_said_to_differ(entry):
+    try:
+        known = nn.init.calculate_gain(entry.name)
+    except ValueError:  # not a name that PyTorch knows
+        assert entry.pytorch_gain is None
+        return
+    assert entry.pytorch_gain == (None if math.isclose(known, entry.gain, rel_tol=1e-12) else known)
+
+
 def deep_stack_keeps_its_size(entry):
     """With weights of variance gain^2 / fan-in the mean square before each activation stays about 1."""
     if entry.gain is not None:
@@ -249,6 +258,7 @@ FACTS = (
     saturates,
     can_die,
     gain_keeps_the_mean_square,
+    gain_is_pytorchs_or_said_to_differ,
     deep_stack_keeps_its_size,
     keeps_moments,
     simplex,

@@ -11,6 +11,7 @@ from tests import activation_facts as facts
 from torch import nn
 
 from losslens.activations import ACTIVATIONS
+from losslens.faces.page import page
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Interval, Option, Range
 
@@ -70,6 +71,10 @@ MUTANTS = [
     (facts.can_die, "tanh", {"can_die": True}),
     (facts.gain_keeps_the_mean_square, "relu", {"gain": 1.0}),
     (facts.gain_keeps_the_mean_square, "softmax", {"gain": 1.0}),
+    (facts.gain_is_pytorchs_or_said_to_differ, "tanh", {"pytorch_gain": None}),
+    (facts.gain_is_pytorchs_or_said_to_differ, "selu", {"pytorch_gain": 1.0}),
+    (facts.gain_is_pytorchs_or_said_to_differ, "relu", {"pytorch_gain": 2.0}),
+    (facts.gain_is_pytorchs_or_said_to_differ, "mish", {"pytorch_gain": 1.0}),
     (facts.deep_stack_keeps_its_size, "relu", {"gain": 1.0}),
     (facts.keeps_moments, "selu", {"keeps_moments": False}),
     (facts.keeps_moments, "elu", {"keeps_moments": True}),
@@ -103,13 +108,19 @@ def test_every_fact_has_a_mutant():
     assert {fact for fact, _, _ in MUTANTS} == set(facts.FACTS)
 
 
-@pytest.mark.parametrize("name", ["linear", "relu"])
-def test_gain_is_pytorchs(name):
-    assert ACTIVATIONS[name].gain == pytest.approx(nn.init.calculate_gain(name))
+def test_gain_of_every_name_that_pytorch_knows():
+    """Its convolutions are linear; where the rules differ, the page says so."""
+    convolutions = [f"conv{way}{size}d" for way in ("", "_transpose") for size in (1, 2, 3)]
+    assert {nn.init.calculate_gain(name) for name in convolutions} == {ACTIVATIONS["linear"].gain}
+    assert nn.init.calculate_gain("leaky_relu", 0.3) == pytest.approx(_gain("leaky_relu", slope=0.3))
+    differ = {entry.name: entry.pytorch_gain for entry in ACTIVATIONS.values() if entry.pytorch_gain}
+    assert differ == {"tanh": 5.0 / 3.0, "sigmoid": 1.0, "selu": 0.75}
+    told = {name: page(name).facts.get("gain in PyTorch", "") for name in ACTIVATIONS}
+    assert {name: float(text.split()[0]) for name, text in told.items() if text} == pytest.approx(differ, rel=1e-5)
 
 
-def test_gain_of_leaky_relu_is_pytorchs():
-    assert ACTIVATIONS["leaky_relu"].gain == pytest.approx(nn.init.calculate_gain("leaky_relu", 0.01))
+def _gain(name, **options):
+    return facts.normal_mean(ACTIVATIONS[name].function(facts.GRID, **options).square()) ** -0.5
 
 
 def test_outputs_are_these():

@@ -126,6 +126,7 @@ enter(
     kinks=(0.0,),
     keeps_moments=True,
     gain=1.0,
+    pytorch_gain=0.75,
     lipschitz=1.7580993408473768,
     initialisation="LeCun normal: variance 1 / fan-in, which its fixed point takes for granted.",
     use="In deep stacks of linear layers on standardised inputs, without batch normalisation.",

@@ -100,13 +100,15 @@ def _of_activation(entry: ActivationEntry) -> Page:
         "can die": _yes(entry.can_die),
         "largest slope": f"{entry.lipschitz:g}" if entry.lipschitz else "",
         "gain of initial weights": f"{entry.gain:g}" if entry.gain else "",
+        "gain in PyTorch": f"{entry.pytorch_gain:g} by torch.nn.init.calculate_gain, another rule"
+        if entry.pytorch_gain
+        else "",
         "of use as an output": _yes(entry.output),
     } | {
         name: str(getattr(entry, name, "")) for name in ("derivative", "initialisation", "use", "failure", "reference")
     }
-    example = f">>> losslens.ACTIVATIONS[{entry.name!r}].function(torch.tensor([-1.0, 0.0, 2.0]))"
     curve = _curve("x", entry.function)
-    return Page(entry.name, "activation", entry.summary, entry.formula, "", _told(facts), example, "", curve)
+    return Page(entry.name, "activation", entry.summary, entry.formula, "", _told(facts), entry.example, "", curve)
 
 
 def _parts(docstring: str) -> tuple[str, str, str]:

@@ -88,6 +88,12 @@ class LossEntry:
     - ``content``: the hash of the code of a loss that is not the package's own.
     - ``graph``: its tensors hang together in autograd's graph, and cannot be replaced by others of equal value.
     - ``sizes``: what each value counts for in a mean, where that is not one.
+
+    >>> entry = LOSSES["huber"]
+    >>> entry.elicits, entry.minimum, entry.family.signature
+    ('between mean and median', 0.0, '(output, target) -> element')
+    >>> entry.options["delta"].default
+    1.0
     """
 
     name: str
