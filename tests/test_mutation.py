@@ -27,10 +27,8 @@ def test_mutants_of_the_mathematics_are_killed(subject, module, record_property)
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=[subject.what for subject in SUBJECTS])
 def test_with_nothing_planted_no_check_complains(subject):
-    first = {subject.made_of(entry)[0].__module__: entry for entry in reversed(list(subject.catalogue.values()))}
-    complaints = [
-        (entry.name, name) for entry in first.values() for name, check in subject.checks(entry) if complains(check)
-    ]
+    some = [entry for entry in subject.catalogue.values() if not subject.proven_elsewhere(entry)][::20]
+    complaints = [(entry.name, name) for entry in some for name, check in subject.checks(entry) if complains(check)]
     assert not complaints
 
 
