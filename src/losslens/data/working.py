@@ -60,7 +60,7 @@ def sample(profiles: Profiles, seen: Observation, seed: int = 0) -> Sample:
     fitted = fit_transform_named(seen.kind.transform, profiles.values, cap=seen.cap)
     part = fitted.apply(profiles.values, chosen)
     present = np.asarray(abs(part).max(axis=0).todense()).ravel() if sp.issparse(part) else abs(part).max(axis=0)
-    kept = part[:, present > 0]
+    kept = part[:, present > 0] if present.any() else part[:, :1]
     dense = kept.toarray() if sp.issparse(kept) else kept
     labels = None if profiles.labels is None else profiles.labels[chosen]
     return Sample(np.asarray(dense, dtype=np.float32), labels, features, rows, fitted.space)

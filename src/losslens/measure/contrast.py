@@ -12,8 +12,8 @@ from losslens.measure.distances import NEIGHBOURS, Doubles, chance_of_match, log
 
 EXPONENTS = (0.1, 0.5, 1.0, 2.0, 4.0, np.inf)
 REFERENCE = 2.0
-QUERIES, TREND_QUERIES = 120, 40
-MOST_DIFFERENCES = 120_000_000  # between queries and points, feature by feature
+QUERIES, TREND_QUERIES = 100, 30
+MOST_DIFFERENCES = 100_000_000  # between queries and points, feature by feature
 HALVINGS, FITTED = 6, 4  # subsets of features down to a 64th; the trend is fitted to the largest four
 SMALLEST = 4  # features in a subset
 FLATTER = 0.1  # difference of slopes from which on features are said to move together
@@ -100,24 +100,30 @@ class View:
 
     @property
     def neighbours(self) -> str:
-        """What labels say about the exponents, in one sentence; empty without labels."""
-        apart = [c for c in self.contrasts if c.versus and not c.versus.low <= 0.0 <= c.versus.high]
+        """What labels say about the exponents, in plain sentences; empty without labels."""
         if self.chance is None:
             return ""
-        if not apart:
-            return "No exponent's neighbours share the label more or less often than those of L2, beyond chance."
-        said = (
-            f"{'more' if c.versus.mean > 0 else 'less'} often under {c.name} ({c.versus})" for c in apart if c.versus
+        widest = max(self.contrasts, key=lambda each: each.median)
+        best = max(self.contrasts, key=lambda each: each.agreement.mean if each.agreement else 0.0)
+        return (
+            f"Contrast is largest under {widest.name}; neighbours share the label most often under {best.name}. "
+            f"{self._against_reference()}"
         )
-        return f"Compared with L2, neighbours share the label {', '.join(said)}; the others do not differ."
+
+    def _against_reference(self) -> str:
+        apart = [(c.name, c.versus) for c in self.contrasts if c.versus and not c.versus.low <= 0.0 <= c.versus.high]
+        if not apart:
+            return "No exponent differs from L2 in that by more than chance."
+        said = (f"{'more' if versus.mean > 0 else 'less'} often under {name} ({versus})" for name, versus in apart)
+        return f"Compared with L2 that is {', '.join(said)}; no other differs."
 
 
 def view(values: npt.NDArray[Any], labels: Classes | None = None, seed: int = 0) -> View:
     r"""Relative contrast :math:`(D_{max} - D_{min}) / D_{min}` of the rows from each of a sample of them.
 
     ``values`` are (rows, features), dense. Features that do not vary are left out; so are rows at distance zero.
-    Queries are at most 120 rows, fewer where rows times features are many; each size below all features is measured
-    with another random subset for each of 40 queries.
+    Queries are at most 100 rows, fewer where rows times features are many; each size below all features is measured
+    with another random subset for each of 30 queries.
 
     >>> found = view(np.random.default_rng(0).uniform(size=(60, 64)))
     >>> found.sizes, found.contrasts[-1].name
