@@ -21,7 +21,7 @@ from losslens.measure.goals import GOALS
 from losslens.models.spec import ModelSpec
 from losslens.report.build import dataset
 from losslens.report.document import Dataset, Goal
-from losslens.run.advice import Advice, Hint, Situation, activations, advised, traps
+from losslens.run.advice import Advice, Hint, Situation, activations, advised, reference, traps
 from losslens.run.plan import plan
 from losslens.run.spec import TrainingSpec
 
@@ -35,8 +35,8 @@ PRIOR = (
 class Guidance:
     """What to minimise on some data, in no order of merit, with the figures that speak for it.
 
-    ``command`` measures it; ``contrast`` is how distances concentrate in these data, to be read with the published
-    counter-evidence beside it.
+    ``command`` measures it, beside the squared error as the loss to beat; ``contrast`` is how distances concentrate in
+    these data, to be read with the published counter-evidence beside it.
     """
 
     dataset: Dataset
@@ -106,16 +106,17 @@ def advise(
         0 if profiles.labels is None else len(set(profiles.labels)),
     )
     losses = tuple(advised(at))
+    names = [each.name for each in losses]
     options = {"label": label, "group": group, "id": id_column, "layer": layer, "kind": kind, "goal": aim}
     return Guidance(
         dataset=_dataset(profiles, seen, drawn.space),
-        goal=_goal(aim, profiles, seen, [each.name for each in losses]),
+        goal=_goal(aim, profiles, seen, names),
         losses=losses,
         activations=tuple(activations(at)),
         traps=tuple(traps(at)),
         zeros=at.zeros,
         contrast=view(drawn.values, drawn.labels, seed),
-        command=_command(data, options, transpose, [each.name for each in losses]),
+        command=_command(data, options, transpose, [*names, *reference(at, losses)]),
     )
 
 

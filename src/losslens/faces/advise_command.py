@@ -107,7 +107,8 @@ def _contrast(found: View) -> list[Any]:
         styled(
             f"Relative contrast (Dmax - Dmin) / Dmin of {found.points:,} rows in the working space, median over "
             f"{found.queries} of them (quartiles), and its slope: contrast ~ features^slope. Independent features "
-            f"would approach -1/2; 'shuffled' is the slope that these have with every feature shuffled over the rows.{equal}"
+            "would approach -1/2; 'shuffled' is the slope that these have with every feature shuffled over the rows."
+            f"{equal}"
         ),
         _by_exponent(found),
         styled(

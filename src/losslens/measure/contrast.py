@@ -130,12 +130,13 @@ def view(values: npt.NDArray[Any], labels: Classes | None = None, seed: int = 0)
     ((4, 8, 16, 32, 64), 'Linf')
     """
     generator = np.random.default_rng(seed)
-    values = values[:, values.max(axis=0) > values.min(axis=0)]
+    varying = values.max(axis=0) > values.min(axis=0)
+    values = values[:, varying] if varying.any() else values[:, :1]
     rows, features = values.shape
     number = min(rows, QUERIES, max(20, MOST_DIFFERENCES // max(1, rows * features)))
     queries = generator.choice(rows, number, replace=False)
     whole, equal, matches = _whole(values, queries, labels)
-    sizes, few = _sizes(features), queries[:TREND_QUERIES]
+    sizes, few = _sizes(features), queries[: min(TREND_QUERIES, max(10, number // 3))]
     parts = [_subsets(values, few, size, generator) for size in sizes[:-1]]
     shuffled = generator.permuted(values, axis=0)
     independent = [_medians(_subsets(shuffled, few, size, generator)[0]) for size in sizes[-FITTED:]]

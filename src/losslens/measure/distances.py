@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 Doubles = npt.NDArray[np.float64]
 NEIGHBOURS = 10
+TINY = 1e-30
 BLOCK = 65_536  # differences at a time
 
 
@@ -39,8 +41,18 @@ def _log_norms(sizes: npt.NDArray[Any], exponents: Sequence[float]) -> Doubles:
     largest = sizes.max(-1)
     sizes /= np.where(largest > 0, largest, 1.0)[:, None]
     with np.errstate(divide="ignore"):
-        sums = [np.zeros(len(sizes)) if np.isinf(k) else np.log((sizes**k).sum(-1)) / k for k in exponents]
+        sums = [np.zeros(len(sizes)) if np.isinf(k) else np.log(_power(sizes, k).sum(-1)) / k for k in exponents]
         return np.asarray(np.log(largest, dtype=np.float64) + np.array(sums))
+
+
+def _power(shares: npt.NDArray[Any], exponent: float) -> npt.NDArray[Any]:
+    """By squares or roots where the exponent is a power of two; else around zeros, which ``**`` is slow at."""
+    mantissa, power = math.frexp(exponent)
+    if mantissa != 0.5:
+        return np.asarray(np.maximum(shares, TINY) ** exponent * (shares > 0))
+    for _ in range(abs(power - 1)):
+        shares = np.square(shares) if power > 1 else np.sqrt(shares)
+    return shares
 
 
 def relative_contrast(points: npt.NDArray[Any], query: npt.NDArray[Any], exponent: float) -> float:

@@ -5,7 +5,7 @@ Advice is a prior. What a comparison measures on the data at hand outranks it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from losslens.activations import ACTIVATIONS
@@ -349,6 +349,13 @@ def advised(at: Situation) -> list[Advice]:
             if (loss, output) in fitting:
                 found.setdefault(loss, _advice(rule, loss, output, at))
     return list(found.values())
+
+
+def reference(at: Situation, losses: Sequence[Advice]) -> list[str]:
+    """The squared error, where it fits and is not advised already: a comparison needs a loss to beat."""
+    output = natural_output("mse", at.seen)
+    fits = at.domain is not Domain.BINARY and ("mse", output) in sort_pairs(at.seen)[0]
+    return [pair("mse", output)] if fits and all(each.loss != "mse" for each in losses) else []
 
 
 def activations(at: Situation) -> list[Hint]:
