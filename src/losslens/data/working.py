@@ -16,7 +16,7 @@ from losslens.data.transforms import fit_transform_named
 from losslens.vocabulary.quantities import Domain
 
 MOST_ROWS = 1000
-MOST_VALUES = 4_000_000  # held dense
+MOST_VALUES = 3_000_000  # held dense
 FEWEST_ROWS = 50  # however wide the data are
 
 
