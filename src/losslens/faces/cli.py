@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from losslens import __version__
+from losslens.faces.advise_command import ADVISE_EXAMPLES, advise
 from losslens.faces.catalogue_commands import LIST_EXAMPLES, SHOW_EXAMPLES, list_, show
 from losslens.faces.check_command import CHECK_EXAMPLES, check
 from losslens.faces.options import (
@@ -153,6 +154,9 @@ def inspect(
         print_json(found.as_json())
         return
     text.render_gate(found.dataset, goal=found.goal, candidates=found.summary(), refused=found.refusals)
+
+
+app.command(epilog=ADVISE_EXAMPLES)(advise)
 
 
 @app.command(epilog="Example:  losslens transform losslens-runs/pancreas-20260101-120000 cells.h5ad -o codes.csv")

@@ -83,7 +83,7 @@ def plan(
             network = model.model_copy(update={"kind": each.model})
             trials.append(TrialSpec(split=split, model=network, objective=each.objective, training=training, **shared))
     left_out = [
-        _pair(loss, link) for loss, link in fitting if not any((c.loss, c.link) == (loss, link) for c in candidates)
+        pair(loss, link) for loss, link in fitting if not any((c.loss, c.link) == (loss, link) for c in candidates)
     ]
     return Plan(tuple(candidates), tuple(refused), tuple(left_out), tuple(trials))
 
@@ -138,6 +138,11 @@ def _link_misfit(link: str, seen: Observation) -> str:
     reach = ACTIVATIONS[link].range
     need = seen.kind.domain.interval
     return "" if reach.contains(need) else f"it lies in {reach}, but {_reach(seen)}"
+
+
+def natural_output(loss: str, seen: Observation) -> str:
+    """The output of a loss: its own, or that whose range is just the domain of the data."""
+    return LOSSES[loss].link or _NATURAL_LINK.get(seen.kind.domain, "linear")
 
 
 def _usual(fitting: Sequence[tuple[str, str]], seen: Observation) -> list[Candidate]:
@@ -205,7 +210,8 @@ def _in_models(chosen: Sequence[Candidate], models: Sequence[str], asked: bool) 
             )
 
 
-def _pair(loss: str, link: str) -> str:
+def pair(loss: str, link: str) -> str:
+    """How a loss with an output activation is asked for: by its name alone, unless it has another output than usual."""
     return loss if LOSSES[loss].link or link == "linear" else f"{loss}+{link}"
 
 
