@@ -152,6 +152,15 @@ def _normaliser_apart(output, target):
     return torch.where(output.abs() < 0.1, _truth("continuous_bernoulli")(output, target), far)
 
 
+def _zeros_for_what_is_hidden(output, target, *, mask=None, window, sigma, data_range):
+    shown = (output, target) if mask is None else (torch.where(mask, pixels, 0.0) for pixels in (output, target))
+    return _truth("ssim")(*shown, window=window, sigma=sigma, data_range=data_range)
+
+
+def _squared_error_of_images(output, target, *, mask=None, window, sigma, data_range):
+    return (output - target).square().mean(-1)
+
+
 def _deaf_to_delta(output, target, *, delta=1.0):
     return _truth("huber")(output, target, delta=1.0)
 
@@ -210,6 +219,7 @@ MUTANTS = [
         "another direction",
         elicits="direction of the mean of the standardised profiles",
     ),
+    _computes(statistics.elicits_as_declared, "ssim", "what blurs", _squared_error_of_images),
     _claims(statistics.elicits_as_declared, "continuous_bernoulli", "decoded by sigmoid", prediction=torch.sigmoid),
     _claims(statistics.elicits_as_declared, "mse", "what nothing measures", elicits="the truth"),
     _computes(interface.samples_are_independent, "mse", "centred over the batch", _centred_over_the_batch),
@@ -220,6 +230,7 @@ MUTANTS = [
     ),
     _behaves(interface.weights_multiply, "mse", "weights made relative", _rescaled_by_weights),
     _behaves(interface.a_mask_drops_what_it_hides, "mse", "a mask that multiplies", _mask_multiplies),
+    _computes(interface.a_mask_drops_what_it_hides, "ssim", "hidden pixels shown as zero", _zeros_for_what_is_hidden),
     _behaves(interface.nothing_but_missing_values_is_zero, "mse", "a mean over nothing", _mean_over_what_is_present),
     _behaves(interface.a_wrong_shape_is_refused, "log_cosh", "broadcasting", _unchecked("log_cosh")),
     _behaves(interface.a_target_outside_the_domain_is_refused, "bernoulli", "any target", _unchecked("bernoulli")),

@@ -18,7 +18,7 @@ import losslens
 from losslens.losses import LOSSES
 from losslens.losses.expectation import expected_log1p
 from losslens.losses.unit import continuous_bernoulli_mean
-from losslens.vocabulary.quantities import Domain
+from losslens.vocabulary.quantities import Choice, Domain
 
 ENTRIES = list(LOSSES.values())
 PROVEN = [entry for entry in ENTRIES if not entry.graph]
@@ -88,7 +88,7 @@ def _numbers(entry, low, high):
 
 def _outputs(entry):
     if entry.family.gives == "sample":
-        return _lattice()
+        return _lattice(entry)
     low, high = {
         None: (-1e6, 1e6),
         "logits": (-1e3, 1e3),
@@ -101,7 +101,7 @@ def _outputs(entry):
 
 def _targets(entry):
     if entry.family.gives == "sample":
-        return _lattice()
+        return _lattice(entry, -50 if entry.domain is Domain.REAL else 0)
     if entry.domain in (Domain.BINARY, Domain.COUNTS):
         return st.lists(st.integers(0, 1 if entry.domain is Domain.BINARY else 300).map(float), min_size=6, max_size=6)
     ends = {
@@ -113,10 +113,15 @@ def _targets(entry):
     return _numbers(entry, *ends.get(entry.domain, (-1e6, 1e6)))
 
 
-def _lattice():
+def _options(allowed):
+    return st.sampled_from(allowed.values) if isinstance(allowed, Choice) else st.floats(allowed.low, allowed.high)
+
+
+def _lattice(entry, low=-50):
     """Rows that are constant exactly or clearly not: between the two, rounding decides what a row's shape is."""
     sizes = st.integers(-12, 12).map(lambda power: 10.0**power)
-    rows = st.lists(st.integers(-50, 50), min_size=6, max_size=6)
+    numbers = draw(entry, rows=2, features=3).output.numel()
+    rows = st.lists(st.integers(low, 50), min_size=numbers, max_size=numbers)
     return st.tuples(rows, sizes).map(lambda drawn: [value * drawn[1] for value in drawn[0]])
 
 
@@ -125,12 +130,12 @@ def test_value_is_finite_and_the_oracles_over_the_domain(entry):
     @settings(max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=SLOW)
     @given(output=_outputs(entry), target=_targets(entry), data=st.data())
     def check(output, target, data):
-        options = {n: data.draw(st.floats(o.range.low, o.range.high)) for n, o in entry.options.items()}
+        options = {n: data.draw(_options(o.range)) for n, o in entry.options.items()}
         learned = {
             n: torch.tensor(min(10.0 ** data.draw(st.floats(-2.0, 5.0)), p.range.high), dtype=torch.float64)
             for n, p in entry.parameters.items()
         }
-        tensors = (torch.tensor(numbers, dtype=torch.float64).view(2, 3) for numbers in (output, target))
+        tensors = (torch.tensor(numbers, dtype=torch.float64).view(2, -1) for numbers in (output, target))
         sample = Sample(dict(zip(("output", "target"), tensors, strict=True)), options | learned)
         found = entry.function(sample.output, sample.target, reduction="none", **sample.settings)
         assert bool(found.isfinite().all())

@@ -40,9 +40,9 @@ def _check_shapes(entry: LossEntry, tensors: Tensors) -> None:
     arguments = entry.family.arguments
     if _fits(arguments, tensors):
         return
-    same = len({argument.shape for argument in arguments}) == 1
+    same = len({argument.shape for argument in arguments}) == 1 and len({tensor.shape for tensor in tensors}) > 1
     names = " and ".join(argument.name for argument in arguments)
-    wanted = "one shape" if same else "shapes " + ", ".join(f"({a.shape.replace(' ', ', ')})" for a in arguments)
+    wanted = "one shape" if same else "shapes " + ", ".join(_named(argument.shape) for argument in arguments)
     raise BadInput(
         expected=f"{names} of {wanted} for {entry.name}",
         found=" and ".join(str(tuple(tensor.shape)) for tensor in tensors),
@@ -50,10 +50,17 @@ def _check_shapes(entry: LossEntry, tensors: Tensors) -> None:
     )
 
 
+def _named(shape: str) -> str:
+    return " or ".join(f"({', '.join(alternative.split())})" for alternative in shape.split("|"))
+
+
 def _fits(arguments: tuple[Argument, ...], tensors: Tensors) -> bool:
     sizes: dict[str, Any] = {}
+    alike: dict[str, tuple[int, ...]] = {}
     for argument, tensor in zip(arguments, tensors, strict=True):
         shape = tuple(tensor.shape)
+        if alike.setdefault(argument.shape, shape) != shape:  # not of the same alternative
+            return False
         if not any(_bind(alternative.split(), shape, sizes) for alternative in argument.shape.split("|")):
             return False
     return True

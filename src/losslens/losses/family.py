@@ -35,7 +35,7 @@ class Argument:
     """A tensor that every loss of a family takes.
 
     ``shape`` names the dimensions, ``...`` any number of them; equal names are equal sizes, and ``|`` separates
-    alternatives. A ``target`` lies in the domain of the loss.
+    alternatives, the same for arguments that have the same. A ``target`` lies in the domain of the loss.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Family:
     ``masks`` says what a mask hides: values (elements, or samples), features within a sample, or results: samples that
     are computed all the same, as they hang together in autograd's graph. Members of a
     family that ``reconstructs`` compare an output with the data it should reproduce; ``nats``: they are negative
-    log-likelihoods.
+    log-likelihoods. ``misfit`` says what a row of that many features lacks, where not any number of them will do.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Family:
     masks: Literal["values", "features", "results"] = "values"
     reconstructs: bool = False
     nats: bool = False
+    misfit: Callable[[int], str] | None = None
 
     @property
     def signature(self) -> str:

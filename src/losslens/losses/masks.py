@@ -44,5 +44,5 @@ def weight_of_present(family: Family, values: Tensor, weight: Tensor | None, mas
     """Absent elements, and samples of which nothing is present, weigh nothing in a mean."""
     if mask is None or family.gives == "batch":
         return weight
-    present = (mask.any(-1) if family.masks == "features" else mask).to(values.dtype)
+    present = (mask.flatten(values.dim()).any(-1) if family.masks == "features" else mask).to(values.dtype)
     return present if weight is None else weight * present

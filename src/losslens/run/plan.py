@@ -119,7 +119,8 @@ def _loss_misfit(entry: LossEntry, seen: Observation) -> str:
         return f"{name} needs zeros and ones: for values between them it is not a likelihood (continuous_bernoulli is)"
     if entry.domain is not Domain.COUNTS and not entry.domain.accepts(seen.kind.domain):
         return f"{name} needs {entry.domain.value}: {_reach(seen)}"
-    return ""
+    misfit = entry.family.misfit(seen.features) if entry.family.misfit else ""
+    return f"{name} needs {misfit}" if misfit else ""
 
 
 def _why_no_counts(seen: Observation) -> str:
@@ -177,7 +178,7 @@ def _pair_named(text: str) -> tuple[str, str]:
         raise BadInput(
             expected="a loss between an output and the data it should reproduce",
             found=f"{entry.name}, which takes {entry.family.signature}",
-            remedy="Those are pointwise, profile or likelihood (binary cross-entropy of data is bernoulli).",
+            remedy="Those are pointwise, profile, image or likelihood (binary cross-entropy of data is bernoulli).",
         )
     if link and entry.link and link != entry.link:
         raise BadInput(
