@@ -9,7 +9,7 @@ import pytest
 from tests.small_runs import call
 
 from losslens.activations import ACTIVATIONS
-from losslens.faces.page import page
+from losslens.faces.pages.page import page
 from losslens.losses import LOSSES
 
 

@@ -97,7 +97,8 @@ def catalogue(
 
     HTML opens from the folder, without a server or the network: begin with index.html. Needs losslens[pages].
     """
-    from losslens.faces.pages import html, markdown as text
+    from losslens.faces.pages import html
+    from losslens.faces.pages import markdown as text
     from losslens.faces.pages.files import write
 
     files = text.catalogue() if markdown else html.catalogue()

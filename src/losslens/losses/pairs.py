@@ -14,9 +14,7 @@ from losslens.losses.profile import chord
 from losslens.vocabulary.quantities import Domain, Range
 
 _SIGN = Argument("y", target=True)
-RANKING = Family(
-    "ranking", "element", (Argument("x1"), Argument("x2"), _SIGN), mean_of_values, sweeps=sweeps.rankings
-)
+RANKING = Family("ranking", "element", (Argument("x1"), Argument("x2"), _SIGN), mean_of_values, sweeps=sweeps.rankings)
 SIGNED = Family("signed distance", "element", (Argument("x"), _SIGN), mean_of_values, sweeps=sweeps.distances)
 PAIR = Family(
     "pair",

@@ -44,7 +44,7 @@ Sweeps = tuple[Sweep, ...]
 _ERROR = ("output - target", -3.0, 3.0)
 _OUTPUTS = {
     "softplus": ("output", 0.5, 8.0),
-    "softmax": ("output (the predicted mean)", 0.5, 10.0),
+    "softmax": ("output (a mean count)", 0.5, 10.0),
     "sigmoid": ("output (a probability)", 0.05, 0.95),
     "logits": ("output (a logit)", -5.0, 5.0),
     "log": ("output (the logarithm of the median)", -2.5, 2.5),
@@ -179,16 +179,14 @@ def triplets(_: LossEntry) -> Sweeps:
 
 def two_views(entry: LossEntry) -> Sweeps:
     """The angle within every pair, all pairs orthogonal to each other: how many there are matters to contrast."""
-    if entry.independent:
-        lines = (Line("", _turned_pairs(1)),)
-    else:
-        lines = tuple(Line(f"batch of {size}", _turned_pairs(size)) for size in (2, 8, 32))
+    alone = (Line("", _turned_pairs(1)),)
+    lines = alone if entry.independent else tuple(Line(f"batch of {size}", _turned_pairs(size)) for size in (2, 8, 32))
     return (Sweep("angle within each pair, in degrees", 0.0, 180.0, lines),)
 
 
 def _turned_pairs(size: int) -> Path:
     basis = torch.eye(2 * size, dtype=torch.float64)
-    first, second = basis.split(size)
+    first, second = basis[:size], basis[size:]
 
     def at(degrees: Tensor) -> tuple[Tensor, ...]:
         angle = torch.deg2rad(degrees)
@@ -243,35 +241,39 @@ def one_batch(entry: LossEntry) -> Sweeps:
 
 def latents(_: LossEntry) -> Sweeps:
     """Mean and log-variance of one dimension."""
-    means = (Line(f"variance {v:g}", lambda x, v=v: _cells(x, tensor(v).log())) for v in (0.1, 1.0))
-    widths = (Line(f"mean {m:g}", lambda x, m=m: _cells(tensor(m), x)) for m in (0.0, 1.0))
+    means = (Line(f"variance {v:g}", _moved(0, tensor(0.0), tensor(v).log())) for v in (0.1, 1.0))
+    widths = (Line(f"mean {m:g}", _moved(1, tensor(m), tensor(0.0))) for m in (0.0, 1.0))
     return Sweep("mean", -3.0, 3.0, tuple(means)), Sweep("log-variance", -5.0, 2.0, tuple(widths))
 
 
 def two_latents(_: LossEntry) -> Sweeps:
     """The difference of means and the log-variance of one dimension, for prior variances of 0.25, 1 and 4."""
     zero = tensor(0.0)
-    wide = [(f"prior variance {v:g}", tensor(v).log()) for v in (0.25, 1.0, 4.0)]
-    means = (Line(name, lambda x, prior=prior: _cells(x, zero, zero, prior)) for name, prior in wide)
-    widths = (Line(name, lambda x, prior=prior: _cells(zero, x, zero, prior)) for name, prior in wide)
+    priors = {f"prior variance {v:g}": (zero, zero, zero, tensor(v).log()) for v in (0.25, 1.0, 4.0)}
+    means = (Line(name, _moved(0, *cells)) for name, cells in priors.items())
+    widths = (Line(name, _moved(1, *cells)) for name, cells in priors.items())
     return (
         Sweep("difference of means, at variance 1", -3.0, 3.0, tuple(means)),
         Sweep("log-variance, at equal means", -5.0, 2.0, tuple(widths)),
     )
 
 
-def _cells(*numbers: Tensor) -> tuple[Tensor, ...]:
-    return tuple(number.reshape(1, 1) for number in numbers)
+def _moved(which: int, *cells: Tensor) -> Path:
+    """Single numbers as the family's tensors, one of which is swept."""
+    return lambda x: tuple((x if place == which else cell).reshape(1, 1) for place, cell in enumerate(cells))
 
 
 def two_samples(_: LossEntry) -> Sweeps:
     """Mean and standard deviation of a normal code of one dimension, by its quantiles; the prior is standard normal."""
     normal = torch.special.ndtri((torch.arange(24, dtype=torch.float64) + 0.5) / 24.0).unsqueeze(1)
-    means = (Line(f"deviation {s:g}", lambda x, s=s: (x + s * normal, normal)) for s in (1.0, 0.3))
-    spread = Line("", lambda x: (x * normal, normal))
+
+    def shifted(spread: float) -> Path:
+        return lambda x: (x + spread * normal, normal)
+
+    means = tuple(Line(f"deviation {spread:g}", shifted(spread)) for spread in (1.0, 0.3))
     return (
-        Sweep("mean of the code", -4.0, 4.0, tuple(means)),
-        Sweep("standard deviation of the code", 0.02, 3.0, (spread,)),
+        Sweep("mean of the code", -4.0, 4.0, means),
+        Sweep("standard deviation of the code", 0.02, 3.0, (Line("", lambda x: (x * normal, normal)),)),
     )
 
 
@@ -284,7 +286,11 @@ def codes(_: LossEntry) -> Sweeps:
 
 def jacobians(_: LossEntry) -> Sweeps:
     """The size of an encoder's weights, for units of three shapes; two inputs of 0.5 and -1."""
-    shapes = {"linear units": torch.clone, "tanh units": torch.tanh, "sigmoid units": torch.sigmoid}
+    shapes: dict[str, Callable[[Tensor], Tensor]] = {
+        "linear units": lambda x: x,
+        "tanh units": torch.tanh,
+        "sigmoid units": torch.sigmoid,
+    }
     weights = torch.stack([tensor(1.0, 0.5), tensor(-0.5, 1.0)])
 
     def encoded(shape: Callable[[Tensor], Tensor]) -> Path:

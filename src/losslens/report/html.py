@@ -55,17 +55,21 @@ def fragment(document: Document) -> str:
 
 def _page(document: Document, detail: figures.Detail, library: str, plain_js: bool) -> str:
     data = json.dumps(figures.rounded(figures.figures(document, detail)), separators=(",", ":"), allow_nan=False)
-    return environment().get_template("losslens.report/template.html.j2").render(
-        _view(document),
-        columns=table.columns(document),
-        panels=figures.panels(document) if detail.pictures else [],
-        legend=figures.legend(document),
-        examples=document.examples[: detail.examples],
-        drawn={picture.row for picture in document.pictures[: detail.pictures]},
-        thinned="" if _whole(document, detail) else THINNED,
-        library=library,
-        data=data.replace("<", "\\u003c") if plain_js else _packed(data),
-        plain_js=plain_js,
+    return (
+        environment()
+        .get_template("losslens.report/template.html.j2")
+        .render(
+            _view(document),
+            columns=table.columns(document),
+            panels=figures.panels(document) if detail.pictures else [],
+            legend=figures.legend(document),
+            examples=document.examples[: detail.examples],
+            drawn={picture.row for picture in document.pictures[: detail.pictures]},
+            thinned="" if _whole(document, detail) else THINNED,
+            library=library,
+            data=data.replace("<", "\\u003c") if plain_js else _packed(data),
+            plain_js=plain_js,
+        )
     )
 
 

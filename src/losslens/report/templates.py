@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def environment() -> Environment:
-    """Templates by their package and file name, such as ``losslens.report/template.html.j2``; nothing may be missing."""
+    """Templates by package and file name, such as ``losslens.report/template.html.j2``; nothing may be missing."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     return Environment(

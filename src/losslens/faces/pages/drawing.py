@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 INK = "#6e7781"
 COLOURS = ("#2b7fc4", "#d9700b", "#1f9d72")
 DASHES = ("solid", "dashed", "dotted")
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "losslens",
     "path.simplify": True,

@@ -48,7 +48,9 @@ def _member(page: Page, link: Link, family: Iterable[Page]) -> str:
         paragraphs=[_prose(text, link) for text in page.text.split("\n\n") if text],
         formulas=[mathml(formula, block=True) for formula in page.formula.split("\n") if formula],
         derivative=mathml(page.derivative, block=True) if page.derivative else "",
-        curves=[(curves, *(_inline(drawing.panel(curves, what)) for what in ("value", "slope"))) for curves in page.curves],
+        curves=[
+            (curves, *(_inline(drawing.panel(curves, what)) for what in ("value", "slope"))) for curves in page.curves
+        ],
         keys=list(zip(drawing.COLOURS, drawing.DASHES, strict=True)),
     )
 

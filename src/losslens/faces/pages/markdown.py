@@ -5,6 +5,8 @@ Formulas stand in fences and between ``$`` and a backtick, where nothing of Mark
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from losslens.faces.pages import drawing
 from losslens.faces.pages.catalogue import Group, groups
 from losslens.faces.pages.page import Page
@@ -84,7 +86,7 @@ def _words(piece: Piece) -> str:
     return piece.text.replace("*", "\\*").replace("<", "&lt;")
 
 
-_MARKED = {
+_MARKED: dict[str, Callable[[Piece], str]] = {
     "words": _words,
     "code": lambda piece: f"`{piece.text}`",
     "math": lambda piece: f"$`{piece.text}`$",

@@ -134,8 +134,8 @@ def _typeset(formula: str, entry: ActivationEntry) -> str:
     '\\alpha\\,(e^{x / \\alpha} - 1)'
     """
     for name in entry.options:
-        letter = rf"\{name}" if name in _GREEK else name if len(name) == 1 else rf"\mathrm{{{name}}}"
-        formula = re.sub(rf"(?<![\\a-z]){name}(?![a-z])", lambda _, letter=letter: letter, formula)
+        letter = rf"\\{name}" if name in _GREEK else name if len(name) == 1 else rf"\\mathrm{{{name}}}"
+        formula = re.sub(rf"(?<![\\a-z]){name}(?![a-z])", letter, formula)
     return formula
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-_MARKED = re.compile(r":(math|func|class):`([^`]+)`|``([^`]+)``")
+_MARKED = re.compile(r":(\w+):`([^`]+)`|``([^`]+)``")
 
 
 @dataclass(frozen=True)
