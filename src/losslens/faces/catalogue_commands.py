@@ -99,9 +99,10 @@ def catalogue(
     """
     from losslens.faces.pages import html
     from losslens.faces.pages import markdown as text
+    from losslens.faces.pages.catalogue import groups
     from losslens.faces.pages.files import write
 
-    files = text.catalogue() if markdown else html.catalogue()
+    files = (text if markdown else html).catalogue(groups())
     write(output, files)
     start = output / ("README.md" if markdown else "index.html")
     _wrote({"output": str(output), "files": len(files)}, f"Wrote {len(files)} files; begin with {start}", json)

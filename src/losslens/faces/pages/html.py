@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any
 
 from losslens import __version__
 from losslens.faces.pages import drawing
-from losslens.faces.pages.catalogue import Group, groups, words
+from losslens.faces.pages.catalogue import Group, words
 from losslens.faces.pages.formulas import mathml
 from losslens.faces.pages.page import Page
 from losslens.faces.pages.prose import pieces
@@ -23,10 +23,9 @@ def member(page: Page) -> str:
     return _member(page, link=lambda name: f"<code>{escape(name)}</code>", family=())
 
 
-def catalogue() -> dict[str, str]:
-    """Every page of the catalogue and the index, by file name."""
-    found = groups()
-    activations = drawing.overview(next(group for group in found if group.name == "activations").pages)
+def catalogue(found: Sequence[Group]) -> dict[str, str]:
+    """Every page of the catalogue and the index, by file name; the last group are the activations."""
+    activations = drawing.overview(found[-1].pages)
     files = {"index.html": _index(found, activations), "activations.svg": activations}
     for group in found:
         files |= {f"{page.name}.html": _member(page, link=_linked, family=group.pages) for page in group.pages}
@@ -55,11 +54,11 @@ def _member(page: Page, link: Link, family: Iterable[Page]) -> str:
     )
 
 
-def _index(found: list[Group], activations: str) -> str:
+def _index(found: Sequence[Group], activations: str) -> str:
     return _filled(
         "index.html.j2",
         groups=found,
-        losses=sum(len(group.pages) for group in found if group.name != "activations"),
+        losses=sum(len(group.pages) for group in found[:-1]),
         families=len(found) - 1,
         thumbnail=lambda page: _inline(drawing.thumbnail(page.curves[0], slopes=page.kind == "activation")),
         summary=lambda page: _prose(page.summary, lambda name: f"<code>{escape(name)}</code>"),

@@ -5,19 +5,18 @@ Formulas stand in fences and between ``$`` and a backtick, where nothing of Mark
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from losslens.faces.pages import drawing
-from losslens.faces.pages.catalogue import Group, groups
+from losslens.faces.pages.catalogue import Group
 from losslens.faces.pages.page import Page
 from losslens.faces.pages.prose import Piece, pieces
 
 COMMAND = "losslens catalogue -o docs/catalogue --markdown"
 
 
-def catalogue() -> dict[str, str]:
-    """Every page, the index and the pictures, by file name."""
-    found = groups()
+def catalogue(found: Sequence[Group]) -> dict[str, str]:
+    """Every page, the index and the pictures, by file name; the last group are the activations."""
     files = {"README.md": _index(found)}
     for group in found:
         for page in group.pages:
@@ -26,7 +25,7 @@ def catalogue() -> dict[str, str]:
     return files | {"pictures/activations.svg": drawing.overview(found[-1].pages)}
 
 
-def _index(found: list[Group]) -> str:
+def _index(found: Sequence[Group]) -> str:
     losses = sum(len(group.pages) for group in found[:-1])
     parts = [
         "# Losses and activations",
