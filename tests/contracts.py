@@ -11,6 +11,7 @@ from typing import Any
 
 from tests import contract_interface as interface
 from tests import contract_mathematics as mathematics
+from tests import contract_pages as pages
 from tests import contract_statistics as statistics
 
 from losslens.losses import LossEntry
@@ -98,4 +99,6 @@ CONTRACTS: dict[Contract, Applies] = {
     interface.a_wrong_option_is_refused: _every,
     interface.compiled_equals_eager: _every,
     interface.pickles_by_name: _every,
+    pages.words_are_complete: _every,
+    pages.curves_vary_and_have_their_slopes: _every,
 }

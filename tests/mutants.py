@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from tests import contract_interface as interface
 from tests import contract_mathematics as mathematics
+from tests import contract_pages as pages
 from tests import contract_statistics as statistics
 from tests.contracts import Contract
 from torch.nn import functional
@@ -237,4 +238,10 @@ MUTANTS = [
     _behaves(interface.a_wrong_option_is_refused, "huber", "any option", _unchecked("huber")),
     _computes(interface.compiled_equals_eager, "mse", "another value when compiled", _compiled_differently),
     _behaves(interface.pickles_by_name, "mse", "a function without a home", _unchecked("mse")),
+    _claims(pages.words_are_complete, "mse", "nothing on its use", use=""),
+    _claims(pages.words_are_complete, "mse", "words that are no sentence", failure="outliers, mostly"),
+    _claims(pages.words_are_complete, "mse", "the same twice", failure=LOSSES["mse"].use),
+    _computes(pages.curves_vary_and_have_their_slopes, "mse", "another gradient", _values_with_wrong_gradient),
+    _computes(pages.curves_vary_and_have_their_slopes, "mse", "a constant", lambda o, t: 0.0 * (o - t)),
+    _computes(pages.curves_vary_and_have_their_slopes, "mse", "an infinity", lambda o, t: (o - t).log()),
 ]

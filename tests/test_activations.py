@@ -11,7 +11,7 @@ from tests import activation_facts as facts
 from torch import nn
 
 from losslens.activations import ACTIVATIONS
-from losslens.faces.page import page
+from losslens.faces.pages.page import page
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Interval, Option, Range
 

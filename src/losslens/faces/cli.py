@@ -13,7 +13,7 @@ import typer
 
 from losslens import __version__
 from losslens.faces.advise_command import ADVISE_EXAMPLES, advise
-from losslens.faces.catalogue_commands import LIST_EXAMPLES, SHOW_EXAMPLES, list_, show
+from losslens.faces.catalogue_commands import CATALOGUE_EXAMPLES, LIST_EXAMPLES, SHOW_EXAMPLES, catalogue, list_, show
 from losslens.faces.check_command import CHECK_EXAMPLES, check
 from losslens.faces.options import (
     Data,
@@ -212,6 +212,7 @@ def reconstruct(
 
 app.command(name="list", epilog=LIST_EXAMPLES)(list_)
 app.command(epilog=SHOW_EXAMPLES)(show)
+app.command(epilog=CATALOGUE_EXAMPLES)(catalogue)
 app.command(epilog=CHECK_EXAMPLES)(check)
 app.command(epilog=REPRODUCE_EXAMPLES)(reproduce)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from losslens.losses import sweeps
 from losslens.losses.family import Argument, Family, loss, mean_of_sample_sums, mean_of_values
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Choice, Domain, Range
@@ -17,11 +18,11 @@ CLASSIFICATION = Family(
     "sample",
     (Argument("output", "batch classes"), Argument("target", "batch | batch classes", target=True)),
     mean_of_values,
+    sweeps=sweeps.scores,
 )
-BINARY = Family(
-    "binary classification", "element", (Argument("output"), Argument("target", target=True)), mean_of_values
-)
-DIVERGENCE = Family("divergence", "element", (Argument("output"), Argument("target", target=True)), mean_of_sample_sums)
+_PAIR = (Argument("output"), Argument("target", target=True))
+BINARY = Family("binary classification", "element", _PAIR, mean_of_values, sweeps=sweeps.elements)
+DIVERGENCE = Family("divergence", "element", _PAIR, mean_of_sample_sums, sweeps=sweeps.divergences)
 
 
 def _sizes(output: Tensor, target: Tensor, *, class_weight: Tensor | None = None, ignore_index: int = -100) -> Tensor:
@@ -52,6 +53,8 @@ def _checked(output: Tensor, target: Tensor, ignore_index: int = -100) -> None:
     link="log_softmax",
     sizes=_sizes,
     reference="Good, Journal of the Royal Statistical Society B 14, 1952",
+    use="For one right class among several, when the network gives log-probabilities.",
+    failure="Fed with anything but log-probabilities its value means nothing and can fall without end.",
     torch_line="torch.nn.NLLLoss()",
 )
 def nll(output: Tensor, target: Tensor, *, class_weight: Tensor | None = None, ignore_index: int = -100) -> Tensor:
@@ -87,6 +90,8 @@ def _sizes_of_either(
     shift_invariant=True,
     sizes=_sizes_of_either,
     reference="Good, Journal of the Royal Statistical Society B 14, 1952",
+    use="For one right class among several, or probabilities over them, from raw scores.",
+    failure="It is never satisfied: scores of easy samples keep growing, and probabilities become too sure.",
     torch_line="torch.nn.CrossEntropyLoss(label_smoothing={label_smoothing:g})",
 )
 def cross_entropy(
@@ -127,6 +132,8 @@ def cross_entropy(
     smoothness="C0",
     shift_invariant=True,
     reference="Crammer and Singer, Journal of Machine Learning Research 2, 2001",
+    use="When only the decision matters, and what is safely right is to be left alone.",
+    failure="It gives no probabilities, and samples beyond the margin have no gradient.",
     torch_line="torch.nn.MultiMarginLoss(p={p}, margin={margin:g})",
 )
 def multi_class_hinge(
@@ -160,6 +167,8 @@ def multi_class_hinge(
     minimum=0.0,
     link="sigmoid",
     reference="Good, Journal of the Royal Statistical Society B 14, 1952",
+    use="For zeros and ones, or probabilities of them, when the network ends in a sigmoid.",
+    failure="Probabilities near 1 have lost their digits, and costs are cut at 100: prefer bce_with_logits.",
     torch_line="torch.nn.BCELoss()",
 )
 def bce(output: Tensor, target: Tensor) -> Tensor:
@@ -183,6 +192,8 @@ def bce(output: Tensor, target: Tensor) -> Tensor:
     minimum=0.0,
     link="logits",
     reference="Good, Journal of the Royal Statistical Society B 14, 1952",
+    use="For labels of which several may hold at once, from raw scores.",
+    failure="A few positives among many negatives hardly count unless pos_weight raises them.",
     torch_line="torch.nn.BCEWithLogitsLoss()",
 )
 def bce_with_logits(output: Tensor, target: Tensor, *, pos_weight: Tensor | None = None) -> Tensor:
@@ -206,6 +217,8 @@ def bce_with_logits(output: Tensor, target: Tensor, *, pos_weight: Tensor | None
     minimum=0.0,
     link="logits",
     reference="Lin, Goyal, Girshick, He and Dollar, ICCV 2017",
+    use="For a few positives among very many easy negatives, as in dense object detection.",
+    failure="Its probabilities are not calibrated, and wrongly labelled samples count as the hard ones.",
     torch_line="lambda output, target: (torch.where(target == 1, {alpha:g}, 1 - {alpha:g})"
     " * torch.sigmoid(torch.where(target == 1, -output, output))**{gamma:g}"
     ' * torch.nn.functional.binary_cross_entropy_with_logits(output, target, reduction="none")).mean()',
@@ -239,6 +252,8 @@ def focal(
     minimum=None,
     link="log_softmax",
     reference="Kullback and Leibler, Annals of Mathematical Statistics 22, 1951",
+    use="When the target is a distribution over classes, as in distillation.",
+    failure="Outputs that are not log-probabilities give numbers that mean nothing, even negative ones.",
     torch_line='torch.nn.KLDivLoss(reduction="batchmean")',
 )
 def kl_divergence(output: Tensor, target: Tensor) -> Tensor:
@@ -262,6 +277,8 @@ def kl_divergence(output: Tensor, target: Tensor) -> Tensor:
     minimum=None,
     link="log_softmax",
     reference="Kullback and Leibler, Annals of Mathematical Statistics 22, 1951",
+    use="When the target distribution comes as logarithms, with shares too small to write out.",
+    failure="Logarithms that do not belong to a distribution are not refused, and mean nothing.",
     torch_line='torch.nn.KLDivLoss(reduction="batchmean", log_target=True)',
 )
 def kl_divergence_of_logs(output: Tensor, target: Tensor) -> Tensor:

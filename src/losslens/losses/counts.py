@@ -38,6 +38,8 @@ def _poisson_log_laplace(output: Tensor, s: Tensor) -> Tensor:
     link="softmax",
     log_laplace=_poisson_log_laplace,
     reference="Poisson, Recherches sur la probabilite des jugements, 1837",
+    use="For counts that vary no more than their mean, or where only that mean is wanted.",
+    failure="Where counts vary more, its nats are too sure and large counts weigh too much.",
     torch_line="lambda rate, target: -torch.distributions.Poisson(rate).log_prob(target).sum(1).mean()",
 )
 def poisson(output: Tensor, target: Tensor) -> Tensor:
@@ -78,6 +80,8 @@ def _negative_binomial_log_laplace(output: Tensor, s: Tensor, *, inverse_dispers
     log_laplace=_negative_binomial_log_laplace,
     convex=False,
     reference="Greenwood and Yule, Journal of the Royal Statistical Society 83, 1920",
+    use="For counts that vary more than their mean, such as molecules of a gene per cell.",
+    failure="Features of few counts leave their dispersion undetermined; not convex in the mean.",
     torch_line="lambda mean, target: -torch.distributions.NegativeBinomial("
     "inverse_dispersion, logits=(mean / inverse_dispersion).log()).log_prob(target).sum(1).mean()",
 )
@@ -160,6 +164,8 @@ def _zero_inflated_poisson_log_laplace(output: Tensor, s: Tensor, *, zero_odds: 
     prediction=_inflated_mean,
     log_laplace=_zero_inflated_poisson_log_laplace,
     reference="Lambert, Technometrics 34, 1992",
+    use="For Poisson counts of which a share was lost to zero, as by failed measurements.",
+    failure="It takes spread for lost counts where the others vary too: compare negative_binomial.",
     torch_line="lambda mean, target: -torch.where(target == 0, ((zero_odds + (-mean).exp()) / (1 + zero_odds)).log(), "
     "torch.distributions.Poisson(mean).log_prob(target) - zero_odds.log1p()).sum(1).mean()",
 )
@@ -196,6 +202,8 @@ def _zero_inflated_negative_binomial_log_laplace(
     prediction=_inflated_mean,
     log_laplace=_zero_inflated_negative_binomial_log_laplace,
     reference="Greene, New York University working paper EC-94-10, 1994",
+    use="For counts with more zeros than the negative binomial explains.",
+    failure="A wide spread explains many zeros as well, so that the share of lost counts may mean nothing.",
     torch_line="lambda mean, target: (lambda law: -torch.where("
     "target == 0, ((zero_odds + law.log_prob(0 * target).exp()) / (1 + zero_odds)).log(), "
     "law.log_prob(target) - zero_odds.log1p()).sum(1).mean())("

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import torch
 from torch import Tensor
 
+from losslens.losses import sweeps
 from losslens.losses.checks import check, check_weight
 from losslens.losses.masks import entry_values, weight_of_present
 from losslens.vocabulary.catalogue import Catalogue
@@ -51,7 +52,8 @@ class Family:
     ``masks`` says what a mask hides: values (elements, or samples), features within a sample, or results: samples that
     are computed all the same, as they hang together in autograd's graph. Members of a
     family that ``reconstructs`` compare an output with the data it should reproduce; ``nats``: they are negative
-    log-likelihoods. ``misfit`` says what a row of that many features lacks, where not any number of them will do.
+    log-likelihoods. ``misfit`` says what a row of that many features lacks, where not any number of them will do;
+    ``sweeps`` the paths along which a member is drawn.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Family:
     reconstructs: bool = False
     nats: bool = False
     misfit: Callable[[int], str] | None = None
+    sweeps: Callable[[LossEntry], sweeps.Sweeps] = sweeps.mixtures
 
     @property
     def signature(self) -> str:
@@ -82,6 +85,7 @@ class Parameter:
 class LossEntry:
     """The facts about one loss; every list, option, plan, test and page is derived from it.
 
+    - ``use`` and ``failure``: when to take it, and how it goes wrong.
     - ``candidate``: a comparison tries it unasked on data that it fits.
     - ``independent``: a sample's value depends on no other sample.
     - ``stops``: arguments and parameters that no gradient reaches, or not the whole derivative, by design.
@@ -102,6 +106,8 @@ class LossEntry:
     element: Loss
     units: str
     reference: str
+    use: str
+    failure: str
     elicits: str = ""
     minimum: float | None = 0.0
     domain: Domain = Domain.REAL
@@ -159,11 +165,22 @@ def mean_of_sample_sums(values: Tensor, weight: Tensor | None) -> Tensor:
 
 _PAIR = (Argument("output"), Argument("target", target=True))
 _ROWS = (Argument("output", "... features"), Argument("target", "... features", target=True))
-POINTWISE = Family("pointwise", "element", _PAIR, mean_of_values, reconstructs=True)
-PROFILE = Family("profile", "sample", _ROWS, mean_of_values, masks="features", reconstructs=True)
-LIKELIHOOD = Family("likelihood", "element", _PAIR, mean_of_sample_sums, reconstructs=True, nats=True)
+POINTWISE = Family("pointwise", "element", _PAIR, mean_of_values, reconstructs=True, sweeps=sweeps.elements)
+PROFILE = Family(
+    "profile", "sample", _ROWS, mean_of_values, masks="features", reconstructs=True, sweeps=sweeps.profiles
+)
+LIKELIHOOD = Family(
+    "likelihood", "element", _PAIR, mean_of_sample_sums, reconstructs=True, nats=True, sweeps=sweeps.elements
+)
 PROFILE_LIKELIHOOD = Family(
-    "profile likelihood", "sample", _ROWS, mean_of_values, masks="features", reconstructs=True, nats=True
+    "profile likelihood",
+    "sample",
+    _ROWS,
+    mean_of_values,
+    masks="features",
+    reconstructs=True,
+    nats=True,
+    sweeps=sweeps.profiles,
 )
 
 LOSSES: Catalogue[LossEntry] = Catalogue("loss", find="losslens.losses.imported:find")

@@ -20,6 +20,8 @@ from losslens.vocabulary.quantities import Range
     elicits="between direction and mean",
     convex=False,
     reference="sum of the two named losses",
+    use="When direction comes first, but reconstructions must be in data units as well.",
+    failure="The shares of its parts depend on the scale of the data: set magnitude to balance them.",
     torch_line="lambda output, target: (1 - torch.nn.functional.cosine_similarity(output, target)).mean()"
     " + {magnitude:g} * torch.nn.functional.mse_loss(output, target)",
 )
@@ -49,6 +51,8 @@ def cosine_plus_mse(
     elicits="direction of the mean of the normalised profiles, at the norm of least relative error",
     convex=False,
     reference="sum of the cosine loss and a squared relative error of norms",
+    use="When direction and size are to be learned side by side, neither with a unit.",
+    failure="Size is judged relative to the target: profiles that are almost empty can dominate.",
     torch_line="lambda output, target: ((1 - torch.nn.functional.cosine_similarity(output, target))"
     " + {magnitude:g} * (output.norm(dim=1) / target.norm(dim=1) - 1).square()).mean()",
 )
@@ -81,6 +85,8 @@ def cosine_plus_magnitude(
     elicits="spatial median",
     smoothness="C0",
     reference="Weber, Ueber den Standort der Industrien, 1909",
+    use="When whole profiles may be outliers, and each is to pull alike.",
+    failure="The gradient does not fade near the target: lower the learning rate towards the end.",
     torch_line="lambda output, target: (output - target).norm(dim=1).mean()",
 )
 def euclidean(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -103,6 +109,8 @@ def euclidean(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> 
     elicits="spatial median weighted by one over the norm",
     smoothness="C0",
     reference="relative error in the Euclidean norm",
+    use="When profiles differ much in size and each is to count alike.",
+    failure="Small and noisy profiles are weighed up, and an output of zeros never costs more than 1.",
     torch_line="lambda output, target: ((output - target).norm(dim=1) / target.norm(dim=1)).mean()",
 )
 def relative_norm(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:

@@ -20,6 +20,8 @@ from losslens.losses.family import PROFILE, loss
     convex=False,
     scale_invariant=True,
     reference="Salton, Automatic Information Organization and Retrieval, 1968",
+    use="When only the shape of a profile matters, as for expression profiles of unknown depth.",
+    failure="It leaves the magnitude free; its pull fades at large norms and near angles of 0 and 180 degrees.",
     torch_line="lambda output, target: (1 - torch.nn.functional.cosine_similarity(output, target)).mean()",
 )
 def cosine(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -49,6 +51,8 @@ def cosine(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Ten
     scale_invariant=True,
     shift_invariant=True,
     reference="Pearson, Proceedings of the Royal Society 58, 1895",
+    use="When the pattern around a row's mean matters, and neither its level nor its spread.",
+    failure="Level and spread are left free; where all profiles share a pattern, almost any output scores well.",
     torch_line="lambda output, target: (1 - torch.nn.functional.cosine_similarity("
     "output - output.mean(1, True), target - target.mean(1, True))).mean()",
 )
@@ -75,6 +79,8 @@ def pearson(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Te
     convex=False,
     scale_invariant=True,
     reference="Keras, keras.losses.CosineSimilarity",
+    use="For models that were or will be trained with the loss of this name in Keras.",
+    failure="Its best value is -1, not 0; otherwise it goes wrong where cosine does.",
     torch_line="lambda output, target: -torch.nn.functional.cosine_similarity(output, target).mean()",
 )
 def cosine_proximity(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -99,6 +105,8 @@ def cosine_proximity(output: Tensor, target: Tensor, *, mask: Tensor | None = No
     convex=False,
     scale_invariant=True,
     reference="Kruse et al., Remote Sensing of Environment 44, 1993",
+    use="For spectra and profiles whose small angles are still to be pulled shut.",
+    failure="It leaves the magnitude free; near the target steps overshoot, as the gradient does not fade.",
     torch_line="lambda output, target: torch.nn.functional.cosine_similarity(output, target).acos().mean()",
 )
 def spectral_angle(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -125,6 +133,8 @@ def spectral_angle(output: Tensor, target: Tensor, *, mask: Tensor | None = None
     elicits="between standardised direction and mean",
     convex=False,
     reference="Lin, Biometrics 45, 1989",
+    use="When level, spread and pattern of a row must all agree, in one number without a unit.",
+    failure="Not convex; a row of little spread, noise included, weighs as much as one of much.",
     torch_line="lambda output, target: ((output - target).square().mean(1) / (output.var(1, correction=0)"
     " + target.var(1, correction=0) + (output.mean(1) - target.mean(1)).square())).mean()",
 )

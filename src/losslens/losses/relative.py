@@ -21,6 +21,8 @@ _NEAR = 0.1  # ratios from which on differences of exponentials keep their digit
     link="softplus",
     convex=False,
     reference="mean squared error of log(1 + x)",
+    use="For non-negative data over several decades, where factors matter, not differences.",
+    failure="It predicts less than the mean, and values far below one are compared by differences after all.",
     torch_line="lambda output, target: torch.nn.functional.mse_loss(output.log1p(), target.log1p())",
 )
 def mean_squared_log(output: Tensor, target: Tensor) -> Tensor:
@@ -48,6 +50,8 @@ def mean_squared_log(output: Tensor, target: Tensor) -> Tensor:
     link="softplus",
     convex=False,
     reference="Jorgensen, Journal of the Royal Statistical Society B 49, 1987",
+    use="For non-negative data with exact zeros and a continuous tail, such as TPM, rainfall or sales.",
+    failure="The power must be chosen: too low, and large values decide the fit; too high, and small ones do.",
     torch_line="lambda output, target: 2 * (target**(2 - {power:g}) / ((1 - {power:g}) * (2 - {power:g}))"
     " - target * output**(1 - {power:g}) / (1 - {power:g}) + output**(2 - {power:g}) / (2 - {power:g})).mean()",
 )
