@@ -98,7 +98,7 @@ def overview(pages: Sequence[Page], columns: int = 4) -> str:
         for axes in list(grid.flat)[len(pages) :]:
             axes.set_axis_off()
         handles, _ = grid.flat[0].get_legend_handles_labels()
-        figure.legend(handles, ["activation", "derivative"], loc="upper right", ncols=2, frameon=False)
+        figure.legend(handles, ["activation", "derivative"], loc="upper left", ncols=2, frameon=False)
 
     return _svg(8.4, 1.45 * rows + 0.3, fill)
 
