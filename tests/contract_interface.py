@@ -23,6 +23,7 @@ OUTSIDE = {
     Domain.COUNTS: (0.5, -1.0, float("nan")),
     Domain.SIGNS: (0.0, 0.5, 2.0, float("nan")),
     Domain.LABELS: (-1.0,),
+    Domain.LOG_PROBABILITIES: (0.5, float("nan"), float("-inf")),
 }
 
 
@@ -200,7 +201,7 @@ def a_target_outside_the_domain_is_refused(entry: LossEntry, loss: Any) -> None:
         target.view(-1)[target.numel() // 2] = value
         what = (
             "1 NaN or infinite"
-            if value != value or value == float("inf")
+            if value != value or abs(value) == float("inf")
             else "not integers"
             if value == 0.5 and entry.domain.whole
             else f"{value:g}"

@@ -11,9 +11,11 @@ from typing import Any
 
 from tests import contract_interface as interface
 from tests import contract_mathematics as mathematics
+from tests import contract_precision as precision
 from tests import contract_statistics as statistics
 
 from losslens.losses import LossEntry
+from losslens.vocabulary.quantities import Domain
 
 Contract = Callable[[LossEntry, Any], None]
 Applies = Callable[[LossEntry], bool]
@@ -68,6 +70,11 @@ def _likelihood(entry: LossEntry) -> bool:
     return entry.is_likelihood and entry.family.gives == "element"
 
 
+def _behind_a_layer(entry: LossEntry) -> bool:
+    """Whether one tensor comes from an output activation, or is scores that a network gives."""
+    return entry.link is not None or entry.domain is Domain.LABELS
+
+
 CONTRACTS: dict[Contract, Applies] = {
     mathematics.value_equals_oracle: _every,
     mathematics.gradient_equals_oracle: _every,
@@ -80,9 +87,13 @@ CONTRACTS: dict[Contract, Applies] = {
     mathematics.scale_invariance_is_as_declared: _free,
     mathematics.shift_invariance_is_as_declared: _free,
     mathematics.convexity_is_as_declared: _reconstructs,
-    mathematics.right_in_float32: _every,
+    precision.right_in_float32: _every,
     mathematics.zero_rows_have_a_way_out: _of_profiles,
-    mathematics.right_in_bfloat16: _every,
+    precision.right_in_bfloat16: _every,
+    precision.right_under_autocast: _every,
+    precision.mixed_types_are_computed_in_the_widest: _every,
+    precision.finite_where_numbers_are_subnormal: _free,
+    precision.finite_after_a_saturated_layer: _behind_a_layer,
     statistics.integrates_to_one: _likelihood,
     statistics.truth_minimises_the_expected_loss: _likelihood,
     statistics.elicits_as_declared: _reconstructs,

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from tests import contract_interface as interface
 from tests import contract_mathematics as mathematics
+from tests import contract_precision as precision
 from tests import contract_statistics as statistics
 from tests.contracts import Contract
 from torch.nn import functional
@@ -183,14 +184,14 @@ MUTANTS = [
     _claims(mathematics.convexity_is_as_declared, "cosine_plus_mse", "claimed", convex=True),
     _claims(mathematics.convexity_is_as_declared, "negative_binomial", "claimed", convex=True),
     _claims(mathematics.convexity_is_as_declared, "mae", "denied", convex=False),
-    _computes(mathematics.right_in_float32, "cosine", "squares out of range", _naive_cosine),
-    _computes(mathematics.right_in_float32, "log_cosh", "cosh out of range", _log_of_cosh),
-    _computes(mathematics.right_in_float32, "l1_plus_l2", "nothing times infinity", _mixture_of_squares),
-    _computes(mathematics.right_in_float32, "continuous_bernoulli", "large terms that cancel", _normaliser_apart),
-    _computes(mathematics.right_in_float32, "poisson", "an epsilon in the logarithm", _poisson_with_epsilon),
+    _computes(precision.right_in_float32, "cosine", "squares out of range", _naive_cosine),
+    _computes(precision.right_in_float32, "log_cosh", "cosh out of range", _log_of_cosh),
+    _computes(precision.right_in_float32, "l1_plus_l2", "nothing times infinity", _mixture_of_squares),
+    _computes(precision.right_in_float32, "continuous_bernoulli", "large terms that cancel", _normaliser_apart),
+    _computes(precision.right_in_float32, "poisson", "an epsilon in the logarithm", _poisson_with_epsilon),
     _computes(mathematics.zero_rows_have_a_way_out, "cosine", "a clamped norm", _naive_cosine),
-    _computes(mathematics.right_in_bfloat16, "mse", "another dtype", _returns_float32),
-    _computes(mathematics.right_in_bfloat16, "log_cosh", "half the value", lambda o, t: _log_of_cosh(o, t) / 2.0),
+    _computes(precision.right_in_bfloat16, "mse", "another dtype", _returns_float32),
+    _computes(precision.right_in_bfloat16, "log_cosh", "half the value", lambda o, t: _log_of_cosh(o, t) / 2.0),
     _computes(statistics.integrates_to_one, "gaussian", "a dropped constant", _gaussian_without_constant),
     _computes(statistics.integrates_to_one, "continuous_bernoulli", "no normaliser", _cross_entropy_of_numbers),
     _computes(statistics.integrates_to_one, "negative_binomial", "a dropped factorial", _binomial_of_gamma_only),

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from losslens.losses.family import Argument, Family, loss, mean_of_values
 from losslens.losses.redundancy import ONE_BATCH
+from losslens.losses.special import lifted
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Range
 
@@ -89,7 +90,7 @@ def kl_to_rate(code: Tensor, *, rate: Annotated[float, Range(0.01, 0.5)] = 0.05)
     tensor(0.)
     """
     mean = code.mean(0)
-    silent, spoken = (part + (1e-12 - part.detach()).clamp_min(0.0) for part in (mean, 1.0 - mean))
+    silent, spoken = lifted(mean, 1e-12), lifted(1.0 - mean, 1e-12)
     return (rate * (rate / silent).log() + (1.0 - rate) * ((1.0 - rate) / spoken).log()).sum()
 
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from losslens.losses.checks import check, check_weight
+from losslens.losses.precision import alike, rounded, without_autocast
 from losslens.vocabulary.catalogue import Catalogue
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Choice, Domain, Range
@@ -218,10 +219,12 @@ def _public(entry: LossEntry) -> Loss:
     ) -> Tensor:
         tensors, settings = _taken(entry, tensors, settings)
         check(entry, tensors, mask, settings)
+        came, (tensors, settings) = tensors, alike(entry, tensors, settings)
         values = entry_values(entry, tensors, mask, settings)
         check_weight(values, weight)
         sizes = None if entry.sizes is None else entry.sizes(*tensors, **settings)
-        return reduce(entry.family, values, _combine(entry.family, values, weight, mask), reduction, sizes)
+        reduced = reduce(entry.family, values, _combine(entry.family, values, weight, mask), reduction, sizes)
+        return rounded(reduced, came)
 
     public.__name__ = public.__qualname__ = entry.name
     public.__module__ = entry.element.__module__
@@ -251,7 +254,13 @@ def _public_signature(function: Loss) -> inspect.Signature:
 
 
 def entry_values(entry: LossEntry, tensors: Tensors, mask: Tensor | None, settings: Mapping[str, Any]) -> Tensor:
-    """Values before weights and reduction; what a mask hides counts as absent, whatever it is."""
+    """Values before weights and reduction, in float32 at least; what a mask hides counts as absent, whatever it is."""
+    tensors, settings = alike(entry, tensors, settings)
+    with without_autocast(tensors[0].device.type):
+        return _values(entry, tensors, mask, settings)
+
+
+def _values(entry: LossEntry, tensors: Tensors, mask: Tensor | None, settings: Mapping[str, Any]) -> Tensor:
     if mask is None:
         return entry.element(*tensors, **settings)
     if entry.family.masks == "features":
@@ -271,7 +280,7 @@ _NEUTRAL_OUTPUT = {"softmax": 1.0, "softplus": 1.0, "sigmoid": 0.5}
 def _values_of_rows(entry: LossEntry, tensors: Tensors, mask: Tensor, settings: Mapping[str, Any]) -> Tensor:
     """The loss of the rows that are present, and zero for the others."""
     if not mask.any():
-        nothing = tensors[0].sum() * 0.0
+        nothing = tensors[0][mask].sum()
         return nothing.expand(mask.shape) if entry.family.gives == "sample" else nothing
     arguments = zip(entry.family.arguments, tensors, strict=True)
     present = (tensor[mask] if argument.shape.startswith("batch") else tensor for argument, tensor in arguments)

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from losslens.losses.family import Argument, Family, loss, mean_of_values
 from losslens.losses.profile import chord
+from losslens.losses.special import least
 from losslens.vocabulary.quantities import Domain, Range
 
 RANKING = Family("ranking", "element", (Argument("x1"), Argument("x2"), Argument("y", target=True)), mean_of_values)
@@ -126,8 +127,6 @@ def length(rows: Tensor, p: float = 2.0) -> Tensor:
     >>> length(torch.tensor([[3e30, 4e30], [0.0, 0.0]]))
     tensor([5.0000e+30, 0.0000e+00])
     """
-    largest = rows.detach().abs().amax(-1, keepdim=True)
-    nothing = largest == 0.0
-    scaled = rows / torch.where(nothing, 1.0, largest)
-    size: Tensor = torch.linalg.vector_norm(scaled, p, dim=-1)
-    return largest.squeeze(-1) * size
+    unit = rows.detach().abs().amax(-1, keepdim=True).clamp_min(least(rows))
+    size: Tensor = torch.linalg.vector_norm(rows / unit, p, dim=-1)
+    return unit.squeeze(-1) * size

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from losslens.losses.family import Argument, Family, loss, mean_of_values
-from losslens.losses.profile import unit
+from losslens.losses.profile import divided, unit
+from losslens.losses.special import sloped
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Range
 
@@ -57,10 +58,10 @@ def barlow_twins(a: Tensor, b: Tensor, *, off_diagonal: Annotated[float, Range(0
 def _standardised(rows: Tensor) -> Tensor:
     """Columns without their mean, of norm one over the batch; what is left of a constant column counts as zero."""
     largest = rows.detach().abs().amax(0, keepdim=True)
-    scaled = rows / torch.where(largest == 0.0, 1.0, largest)
+    scaled = divided(rows, torch.where(largest == 0.0, 1.0, largest))
     centred = scaled - scaled.mean(0, keepdim=True)
     constant = centred.detach().abs().amax(0) <= 16 * torch.finfo(rows.dtype).eps
-    return unit(torch.where(constant, centred - centred.detach(), centred).T).T
+    return unit(torch.where(constant, sloped(torch.zeros_like(centred), centred), centred).T).T
 
 
 @loss(

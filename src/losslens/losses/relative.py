@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from losslens.losses.family import POINTWISE, loss
+from losslens.losses.special import least, lifted, sloped
 from losslens.vocabulary.quantities import Domain, Range
 
 _NEAR = 0.1  # ratios from which on differences of exponentials keep their digits
@@ -57,15 +58,24 @@ def tweedie(output: Tensor, target: Tensor, *, power: Annotated[float, Range(1.0
     .. math:: 2\left[\frac{x^{2-p}}{(1-p)(2-p)} - \frac{x\,m^{1-p}}{1-p} + \frac{m^{2-p}}{2-p}\right]
 
     Shapes: output and target alike, any; the output m must be positive. The variance grows as the mean to the
-    ``power``: 1 is the Poisson deviance, near 2 that of the gamma distribution, which knows no zeros.
+    ``power``: 1 is the Poisson deviance, near 2 that of the gamma distribution, which knows no zeros. Where a softplus
+    has underflowed, beside a target above zero, m counts as 1e-38 (in float32), and the gradient stays within 1e36.
 
     >>> losslens.tweedie(torch.tensor([4.0]), torch.tensor([1.0]), power=1.5)
     tensor(2.)
     """
-    absent = target == 0.0
+    absent, floor = target == 0.0, torch.finfo(output.dtype).tiny
     size = torch.where(absent, 1.0, target)
-    at_zero = 2.0 * output ** (2.0 - power) / (2.0 - power)
-    return torch.where(absent, at_zero, 2.0 * size ** (2.0 - power) * _two_powers(_log_ratio(output, size), power))
+
+    def deviance(mean: Tensor) -> Tensor:
+        return 2.0 * size ** (2.0 - power) * _two_powers(_log_ratio(mean, size), power)
+
+    def of_nothing(mean: Tensor) -> Tensor:
+        return 2.0 * mean ** (2.0 - power) / (2.0 - power)
+
+    steepest = ((least(output) ** (1.0 / power)) * size ** (1.0 / power)).clamp_min(floor)
+    present = sloped(deviance(lifted(output, floor)), deviance(lifted(output, steepest)))
+    return torch.where(absent, sloped(of_nothing(output), of_nothing(lifted(output, floor))), present)
 
 
 def _log_ratio(output: Tensor, target: Tensor) -> Tensor:
