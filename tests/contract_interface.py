@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from typing import Any
+from unittest import mock
 
 import torch
 from tests.samples import Sample, draw
@@ -217,6 +218,26 @@ def a_wrong_option_is_refused(entry: LossEntry, loss: Any) -> None:
         for value in ("rubbish",) if choice else (option.range.low - 0.5, option.range.high + 0.5, float("nan")):
             settings = sample.settings | {name: value}
             refused(lambda s=settings: loss(*sample.tensors, **s), name, str(value) if choice else f"{value:g}")
+
+
+def constants_lie_where_the_data_do(entry: LossEntry, loss: Any) -> None:
+    """On another device, one that knows shapes alone: a constant made on the processor could not meet it there."""
+    sample = draw(entry, dtype=torch.float32)
+    tensors = {name: _elsewhere(tensor) for name, tensor in sample.arguments.items()}
+    settings = {name: _elsewhere(v) if isinstance(v, Tensor) else v for name, v in sample.settings.items()}
+    mask = _elsewhere(torch.ones(mask_shape(entry, sample), dtype=torch.bool))
+    masked = entry.family.gives == "element" or entry.family.masks == "features"  # others pick rows by their values
+    with mock.patch.object(torch.compiler, "_is_compiling_flag", True):  # where nothing may be asked of the numbers
+        for how in ({}, {"mask": mask}) if masked else ({},):
+            try:
+                value = loss(*tensors.values(), **settings, **how)
+            except RuntimeError as error:
+                raise AssertionError(f"{entry.name}: {error}") from None
+            assert value.device.type == "meta", f"the value is on {value.device}"
+
+
+def _elsewhere(tensor: Tensor) -> Tensor:
+    return torch.empty_like(tensor, device="meta")
 
 
 def compiled_equals_eager(entry: LossEntry, loss: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests import contract_facts as facts
 from tests import contract_interface as interface
 from tests import contract_mathematics as mathematics
 from tests import contract_precision as precision
@@ -62,6 +63,18 @@ def _of_the_error(entry: LossEntry) -> bool:
     return entry.reconstructs and entry.family.gives == "element" and entry.link is None
 
 
+def _not_of_the_error(entry: LossEntry) -> bool:
+    return not _of_the_error(entry)
+
+
+def _dependent(entry: LossEntry) -> bool:
+    return not entry.independent
+
+
+def _numbers_on_both_sides(entry: LossEntry) -> bool:
+    return entry.reconstructs and not entry.domain.whole
+
+
 def _of_profiles(entry: LossEntry) -> bool:
     return entry.reconstructs and entry.family.gives == "sample"
 
@@ -78,6 +91,7 @@ def _behind_a_layer(entry: LossEntry) -> bool:
 CONTRACTS: dict[Contract, Applies] = {
     mathematics.value_equals_oracle: _every,
     mathematics.gradient_equals_oracle: _every,
+    mathematics.gradient_by_target_equals_oracle: _numbers_on_both_sides,
     mathematics.minimum_is_attained_at_the_target_alone: _least_at_the_target,
     mathematics.minimum_is_attained_where_the_oracle_says: _least_elsewhere,
     mathematics.never_below_its_minimum: _bounded_below,
@@ -86,7 +100,9 @@ CONTRACTS: dict[Contract, Applies] = {
     mathematics.smoothness_is_as_declared: _of_the_error,
     mathematics.scale_invariance_is_as_declared: _free,
     mathematics.shift_invariance_is_as_declared: _free,
-    mathematics.convexity_is_as_declared: _reconstructs,
+    facts.convexity_is_as_declared: _every,
+    facts.smoothness_along_lines_is_as_declared: _not_of_the_error,
+    facts.samples_depend_on_each_other: _dependent,
     precision.right_in_float32: _every,
     mathematics.zero_rows_have_a_way_out: _of_profiles,
     precision.right_in_bfloat16: _every,
@@ -107,6 +123,7 @@ CONTRACTS: dict[Contract, Applies] = {
     interface.a_wrong_shape_is_refused: _every,
     interface.a_target_outside_the_domain_is_refused: _targeted,
     interface.a_wrong_option_is_refused: _every,
+    interface.constants_lie_where_the_data_do: _every,
     interface.compiled_equals_eager: _every,
     interface.pickles_by_name: _every,
 }

@@ -181,9 +181,10 @@ def bce(output: Tensor, target: Tensor) -> Tensor:
     tensor(0.6931)
     """
     if not torch.compiler.is_compiling() and not bool(((output >= 0.0) & (output <= 1.0)).all()):
+        low, high = (float(end) for end in output.detach().aminmax())
         raise BadInput(
             expected="an output of probabilities, in [0, 1], for bce",
-            found=f"values in [{float(output.min()):g}, {float(output.max()):g}]",
+            found=f"values in [{low:g}, {high:g}]",
             remedy="bce_with_logits takes raw scores.",
         )
     return functional.binary_cross_entropy(output, target, reduction="none")
@@ -218,6 +219,7 @@ def bce_with_logits(output: Tensor, target: Tensor, *, pos_weight: Tensor | None
     domain=Domain.BINARY,
     minimum=0.0,
     link="logits",
+    convex=False,
     reference="Lin, Goyal, Girshick, He and Dollar, ICCV 2017",
     torch_line="lambda output, target: (torch.where(target == 1, {alpha:g}, 1 - {alpha:g})"
     " * torch.sigmoid(torch.where(target == 1, -output, output))**{gamma:g}"

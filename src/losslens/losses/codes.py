@@ -50,6 +50,7 @@ def code_l1(code: Tensor) -> Tensor:
     units="units of the code",
     minimum=0.0,
     smoothness="C0",
+    convex=False,
     reference="Makhzani and Frey, k-sparse autoencoders, ICLR 2014",
     torch_line="lambda code: (code.abs().sum(1) - code.abs().topk({k}).values.sum(1)).mean()",
 )
@@ -99,6 +100,7 @@ def kl_to_rate(code: Tensor, *, rate: Annotated[float, Range(0.01, 0.5)] = 0.05)
     units="squared units of the code over those of the inputs",
     minimum=0.0,
     graph=True,
+    convex=False,
     reference="Rifai, Vincent, Muller, Glorot and Bengio, ICML 2011",
     torch_line="lambda code, inputs: sum(torch.autograd.grad(unit.sum(), inputs, create_graph=True)[0]"
     ".square().sum(1) for unit in code.T).mean()",

@@ -29,6 +29,7 @@ Temperature = Annotated[float, Range(0.05, 5.0, log=True)]
     minimum=0.0,
     scale_invariant=True,
     independent=False,
+    convex=False,
     reference="van den Oord, Li and Vinyals, arXiv 1807.03748, 2018",
     torch_line="lambda a, b: torch.nn.functional.cross_entropy("
     "torch.nn.functional.normalize(a) @ torch.nn.functional.normalize(b).T / {temperature:g}, torch.arange(len(a)))",
@@ -54,6 +55,7 @@ def info_nce(a: Tensor, b: Tensor, *, temperature: Temperature = 0.1) -> Tensor:
     minimum=0.0,
     scale_invariant=True,
     independent=False,
+    convex=False,
     reference="Chen, Kornblith, Norouzi and Hinton, ICML 2020",
     torch_line="lambda a, b: (lambda z: torch.nn.functional.cross_entropy("
     "(z @ z.T / {temperature:g}).fill_diagonal_(-torch.inf), torch.arange(len(z)).roll(len(a))))"
@@ -79,6 +81,7 @@ def nt_xent(a: Tensor, b: Tensor, *, temperature: Temperature = 0.5) -> Tensor:
     minimum=None,
     scale_invariant=True,
     independent=False,
+    convex=False,
     reference="Yeh, Hong, Hsu, Liu, Chen and LeCun, ECCV 2022",
     torch_line="lambda a, b: (lambda z: ((z @ z.T / {temperature:g}).masked_fill(torch.eye(len(a)).repeat(2, 2).bool(),"
     " -torch.inf).logsumexp(1) - (z * z.roll(len(a), 0)).sum(1) / {temperature:g}).mean())"
@@ -123,6 +126,7 @@ def _mean_of_directions(cost: Tensor) -> Tensor:
     minimum=-1.0,
     scale_invariant=True,
     stops=("b",),
+    convex=False,
     reference="Chen and He, CVPR 2021",
     torch_line="lambda a, b: -torch.nn.functional.cosine_similarity(a, b.detach()).mean()",
 )
@@ -146,6 +150,7 @@ def negative_cosine(a: Tensor, b: Tensor) -> Tensor:
     units="1 (dimensionless)",
     minimum=0.0,
     scale_invariant=True,
+    convex=False,
     reference="Wang and Isola, ICML 2020",
     torch_line="lambda a, b: (torch.nn.functional.normalize(a) - torch.nn.functional.normalize(b))"
     ".norm(dim=1).pow({alpha:g}).mean()",

@@ -75,6 +75,7 @@ def free_bits(mean: Tensor, log_variance: Tensor, *, bits: Annotated[float, Rang
     TWO_LATENTS,
     units="nats",
     minimum=0.0,
+    convex=False,
     reference="Kullback and Leibler, Annals of Mathematical Statistics 22, 1951",
     torch_line="lambda m, v, pm, pv: torch.distributions.kl_divergence(torch.distributions.Normal(m, (v / 2).exp()),"
     " torch.distributions.Normal(pm, (pv / 2).exp())).sum(1).mean()",
@@ -122,6 +123,7 @@ def exp_excess(number: Tensor) -> Tensor:
     units="1 (dimensionless)",
     minimum=0.0,
     independent=False,
+    convex=False,
     reference="Gretton, Borgwardt, Rasch, Schoelkopf and Smola, Journal of Machine Learning Research 13, 2012",
     torch_line="lambda code, prior: (lambda k: k(code, code) + k(prior, prior) - 2 * k(code, prior))"
     "(lambda x, y: (-torch.cdist(x, y)**2 / (2 * {bandwidth:g}**2)).exp().mean())",

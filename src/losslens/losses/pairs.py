@@ -73,6 +73,7 @@ def hinge_embedding(x: Tensor, y: Tensor, *, margin: Margin = 1.0) -> Tensor:
     domain=Domain.SIGNS,
     smoothness="C0",
     scale_invariant=True,
+    convex=False,
     reference="PyTorch, torch.nn.CosineEmbeddingLoss",
     torch_line="torch.nn.CosineEmbeddingLoss(margin={margin:g})",
 )
@@ -98,7 +99,8 @@ def cosine_embedding(x1: Tensor, x2: Tensor, y: Tensor, *, margin: Annotated[flo
     PAIR,
     units="data units squared",
     domain=Domain.SIGNS,
-    smoothness="C1",
+    smoothness="C0",
+    convex=False,
     reference="Hadsell, Chopra and LeCun, CVPR 2006",
     torch_line="lambda x1, x2, y: torch.where(y == 1, (x1 - x2).norm(dim=1)**2 / 2,"
     " ({margin:g} - (x1 - x2).norm(dim=1)).clamp_min(0)**2 / 2).mean()",

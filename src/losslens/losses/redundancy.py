@@ -31,6 +31,7 @@ def _at_least_two(rows: Tensor) -> None:
     units="1 (dimensionless)",
     minimum=0.0,
     independent=False,
+    convex=False,
     reference="Zbontar, Jing, Misra, LeCun and Deny, ICML 2021",
     torch_line="lambda a, b: (lambda c: ((1 - c.diagonal())**2).sum() + {off_diagonal:g}"
     " * (c - c.diagonal().diag()).square().sum())(((a - a.mean(0)) / a.std(0, correction=0)).T"
@@ -70,6 +71,7 @@ def _standardised(rows: Tensor) -> Tensor:
     minimum=0.0,
     independent=False,
     smoothness="C0",
+    convex=False,
     reference="Bardes, Ponce and LeCun, ICLR 2022",
     torch_line="lambda a, b: {invariance:g} * torch.nn.functional.mse_loss(a, b) + sum("
     "{variance:g} / 2 * (1 - (z.var(0) + 1e-4).sqrt()).clamp_min(0).mean()"
@@ -120,6 +122,7 @@ def _repeated(rows: Tensor) -> Tensor:
     minimum=None,
     scale_invariant=True,
     independent=False,
+    convex=False,
     reference="Wang and Isola, ICML 2020",
     torch_line="lambda code: torch.nn.functional.pdist(torch.nn.functional.normalize(code))"
     ".square().mul(-{t:g}).exp().mean().log()",

@@ -26,6 +26,7 @@ Distance = Callable[[Tensor, Tensor], Tensor]
     TRIPLET,
     units="data units",
     smoothness="C0",
+    convex=False,
     reference="Balntas, Riba, Ponsa and Mikolajczyk, BMVC 2016",
     torch_line="torch.nn.TripletMarginLoss(margin={margin:g}, p={p:g}, swap={swap})",
 )
