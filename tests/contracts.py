@@ -120,6 +120,7 @@ CONTRACTS: dict[Contract, Applies] = {
     interface.weights_multiply: _every,
     interface.a_mask_drops_what_it_hides: _every,
     interface.nothing_but_missing_values_is_zero: _every,
+    interface.nothing_weighs_nothing: _every,
     interface.a_wrong_shape_is_refused: _every,
     interface.a_target_outside_the_domain_is_refused: _targeted,
     interface.a_wrong_option_is_refused: _every,

@@ -138,6 +138,10 @@ def _rescaled_by_weights(output, target, *, weight=None, **how):
     return LOSSES["mse"].function(output, target, weight=None if weight is None else weight / weight.mean(), **how)
 
 
+def _weighted_by_shares(output, target, *, weight, **how):
+    return LOSSES["mse"].function(output, target, weight=weight / weight.sum(), **how)
+
+
 def _returns_float32(output, target, **how):
     return LOSSES["mse"].function(output.float(), target.float(), **how)
 
@@ -271,6 +275,7 @@ MUTANTS = [
     _behaves(interface.weights_multiply, "mse", "weights made relative", _rescaled_by_weights),
     _behaves(interface.a_mask_drops_what_it_hides, "mse", "a mask that multiplies", _mask_multiplies),
     _behaves(interface.nothing_but_missing_values_is_zero, "mse", "a mean over nothing", _mean_over_what_is_present),
+    _behaves(interface.nothing_weighs_nothing, "mse", "a share of nothing", _weighted_by_shares),
     _behaves(interface.a_wrong_shape_is_refused, "log_cosh", "broadcasting", _unchecked("log_cosh")),
     _behaves(interface.a_target_outside_the_domain_is_refused, "bernoulli", "any target", _unchecked("bernoulli")),
     _behaves(interface.a_wrong_option_is_refused, "huber", "any option", _unchecked("huber")),

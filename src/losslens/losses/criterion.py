@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from losslens.losses.checks import check_options
-from losslens.losses.family import LOSSES, Parameter, Reduction, entry_values, publish, reduce
+from losslens.losses.family import LOSSES, Parameter, Reduction, entry_values, publish, reduce, value_sizes
 from losslens.vocabulary.errors import BadInput
 
 
@@ -98,9 +98,9 @@ class Criterion(nn.Module):
 
     def mean(self, *tensors: Tensor, **parameters: Tensor) -> Tensor:
         """The training objective, unchecked: ``reduction="mean"`` of :meth:`values`."""
-        settings, sizes = self.settings() | parameters, self.entry.sizes
+        settings = self.settings() | parameters
         values = entry_values(self.entry, tensors, None, settings)
-        return reduce(self.entry.family, values, None, "mean", None if sizes is None else sizes(*tensors, **settings))
+        return reduce(self.entry.family, values, None, "mean", value_sizes(self.entry, tensors, settings))
 
     def forward(
         self,

@@ -219,12 +219,11 @@ def _public(entry: LossEntry) -> Loss:
     ) -> Tensor:
         tensors, settings = _taken(entry, tensors, settings)
         check(entry, tensors, mask, settings)
-        came, (tensors, settings) = tensors, alike(entry, tensors, settings)
         values = entry_values(entry, tensors, mask, settings)
         check_weight(values, weight)
-        sizes = None if entry.sizes is None else entry.sizes(*tensors, **settings)
+        sizes = value_sizes(entry, tensors, settings)
         reduced = reduce(entry.family, values, _combine(entry.family, values, weight, mask), reduction, sizes)
-        return rounded(reduced, came)
+        return rounded(reduced, tensors)
 
     public.__name__ = public.__qualname__ = entry.name
     public.__module__ = entry.element.__module__
@@ -288,6 +287,14 @@ def _values_of_rows(entry: LossEntry, tensors: Tensors, mask: Tensor, settings: 
     return values if entry.family.gives == "batch" else values.new_zeros(mask.shape).masked_scatter(mask, values)
 
 
+def value_sizes(entry: LossEntry, tensors: Tensors, settings: Mapping[str, Any]) -> Tensor | None:
+    """What each value counts for in a mean, where that is not one."""
+    if entry.sizes is None:
+        return None
+    tensors, settings = alike(entry, tensors, settings)
+    return entry.sizes(*tensors, **settings)
+
+
 def reduce(
     family: Family, values: Tensor, weight: Tensor | None, reduction: Reduction, sizes: Tensor | None = None
 ) -> Tensor:
@@ -307,6 +314,7 @@ def reduce(
 
 def _combine(family: Family, values: Tensor, weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
     """Absent elements, and samples of which nothing is present, weigh nothing in a mean."""
+    weight = None if weight is None else weight.to(values.dtype)
     if mask is None or family.gives == "batch":
         return weight
     present = (mask.any(-1) if family.masks == "features" else mask).to(values.dtype)

@@ -22,21 +22,17 @@ if TYPE_CHECKING:
     from losslens.losses.family import LossEntry, Tensors
 
 
-def alike(entry: LossEntry, tensors: Tensors, settings: Mapping[str, Any]) -> tuple[Tensors, dict[str, Any]]:
+def alike(entry: LossEntry, tensors: Tensors, settings: Mapping[str, Any]) -> tuple[Tensors, Mapping[str, Any]]:
     """Tensors and settings in the precision to compute in; labels as 64-bit integers, learned numbers as tensors."""
     if entry.graph:  # a converted tensor would be another one to autograd
-        return tensors, dict(settings)
+        return tensors, settings
     wide = torch.promote_types(given(tensors), torch.float32)
-    labels = entry.domain is Domain.LABELS
-    converted = (_converted(tensor, wide, labels and argument.target) for argument, tensor in _named(entry, tensors))
-    device = tensors[0].device
-    numbers = {n: torch.as_tensor(settings[n], device=device) for n in entry.parameters if n in settings}
-    kept = {n: v.to(wide) if isinstance(v, Tensor) else v for n, v in {**settings, **numbers}.items()}
-    return tuple(converted), kept
-
-
-def _named(entry: LossEntry, tensors: Tensors) -> Any:
-    return zip(entry.family.arguments, tensors, strict=True)
+    if any(tensor.dtype is not wide for tensor in tensors):
+        labels = entry.domain is Domain.LABELS
+        arguments = zip(entry.family.arguments, tensors, strict=True)
+        tensors = tuple(_converted(tensor, wide, labels and argument.target) for argument, tensor in arguments)
+    numbers = {n: torch.as_tensor(settings[n], device=tensors[0].device) for n in entry.parameters if n in settings}
+    return tensors, {n: v.to(wide) if isinstance(v, Tensor) else v for n, v in {**settings, **numbers}.items()}
 
 
 def _converted(tensor: Tensor, wide: torch.dtype, label: bool) -> Tensor:
@@ -45,8 +41,10 @@ def _converted(tensor: Tensor, wide: torch.dtype, label: bool) -> Tensor:
 
 def given(tensors: Tensors) -> torch.dtype:
     """The precision that tensors have together: the widest of those that hold fractions."""
-    kinds = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
-    return reduce(torch.promote_types, kinds) if kinds else torch.get_default_dtype()
+    kinds = {tensor.dtype for tensor in tensors}
+    if len(kinds) > 1 or not tensors[0].is_floating_point():
+        kinds = {kind for kind in kinds if kind.is_floating_point} or {torch.get_default_dtype()}
+    return reduce(torch.promote_types, kinds)
 
 
 def without_autocast(device: str) -> AbstractContextManager[Any]:
