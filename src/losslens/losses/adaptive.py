@@ -21,7 +21,7 @@ _NODES, _REACH = 400, 4.6  # of the double-exponential rule: below shape 0.1 tai
     units="nats",
     elicits="between mean and median",
     reference="Barron, CVPR 2019",
-    torch_line="lambda output, target: (losslens.barron(output, target, shape=float(shape), scale=float(scale),"
+    torch_line="lambda output, target: (losslens.barron(output / scale, target / scale, shape=float(shape),"
     ' reduction="none") + scale.log() + losslens.losses.adaptive.log_partition(shape)).sum(1).mean()',
 )
 def adaptive_robust(

@@ -52,7 +52,7 @@ def code_l1(code: Tensor) -> Tensor:
     smoothness="C0",
     convex=False,
     reference="Makhzani and Frey, k-sparse autoencoders, ICLR 2014",
-    torch_line="lambda code: (code.abs().sum(1) - code.abs().topk({k}).values.sum(1)).mean()",
+    torch_line="lambda code: (code.abs().sum(1) - code.abs().topk(min({k}, code.shape[1])).values.sum(1)).mean()",
 )
 def top_k_sparsity(code: Tensor, *, k: Annotated[int, Range(1, 100_000)] = 4) -> Tensor:
     r"""Absolute activations beyond the k largest of each sample: zero where at most k units speak.

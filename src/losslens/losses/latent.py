@@ -126,7 +126,8 @@ def exp_excess(number: Tensor) -> Tensor:
     convex=False,
     reference="Gretton, Borgwardt, Rasch, Schoelkopf and Smola, Journal of Machine Learning Research 13, 2012",
     torch_line="lambda code, prior: (lambda k: k(code, code) + k(prior, prior) - 2 * k(code, prior))"
-    "(lambda x, y: (-torch.cdist(x, y)**2 / (2 * {bandwidth:g}**2)).exp().mean())",
+    "(lambda x, y: (lambda d: (-d / 2).exp() if '{kernel}' == 'gaussian' else 1 / (1 + d))"
+    "((torch.cdist(x, y) / {bandwidth:g})**2).mean())",
 )
 def mmd(
     code: Tensor,

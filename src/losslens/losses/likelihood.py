@@ -180,7 +180,7 @@ def calibrated_gaussian(output: Tensor, target: Tensor, *, mask: Tensor | None =
     stops=("scale",),
     reference="Seitzer, Tavakoli, Antic and Martius, ICLR 2022",
     torch_line="lambda output, target: (scale.detach() ** (2 * {beta:g}) * torch.nn.functional.gaussian_nll_loss("
-    'output, target, (scale ** 2).expand_as(output), full=True, reduction="none")).mean()',
+    'output, target, (scale ** 2).expand_as(output), full=True, eps=1e-12, reduction="none")).mean()',
 )
 def beta_nll(
     output: Tensor,
