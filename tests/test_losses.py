@@ -1,4 +1,4 @@
-"""Losses against their lines of PyTorch, against each other and over their whole domains."""
+"""Losses against their lines of PyTorch and against each other; tests/test_domains.py draws from their domains."""
 
 from __future__ import annotations
 
@@ -8,21 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from tests.contract_mathematics import gradient
-from tests.samples import Sample, draw, draw_parameters, every_setting, oracle_of, oracle_values
+from tests.samples import Sample, draw, draw_parameters, every_setting, oracle_of
 
 import losslens
 from losslens.losses import LOSSES
 from losslens.losses.expectation import expected_log1p
 from losslens.losses.unit import continuous_bernoulli_mean
-from losslens.vocabulary.quantities import Domain
 
 ENTRIES = list(LOSSES.values())
 PROVEN = [entry for entry in ENTRIES if not entry.graph]
-RECONSTRUCTION = [entry for entry in ENTRIES if entry.reconstructs]
-SLOW = [HealthCheck.too_slow]  # a busy machine is no defect of a loss
 each_loss = pytest.mark.parametrize("entry", ENTRIES, ids=list(LOSSES))
 
 
@@ -41,63 +36,6 @@ def test_line_of_pytorch_gives_the_same_mean(entry):
         line = eval(entry.torch_line.format(**rest | options), {"torch": torch, "losslens": losslens, **parameters})
         expected = entry.function(*arguments.values(), **chosen)
         torch.testing.assert_close(line(*arguments.values()), expected, rtol=1e-6, atol=1e-7)
-
-
-def _numbers(entry, low, high):
-    return st.lists(st.floats(low, high), min_size=6, max_size=6)
-
-
-def _outputs(entry):
-    if entry.family.gives == "sample":
-        return _lattice()
-    low, high = {
-        None: (-1e6, 1e6),
-        "logits": (-1e3, 1e3),
-        "softmax": (1e-6, 1e5),
-        "softplus": (1e-6, 1e5),
-        "log": (-1e3, 1e3),
-    }[entry.link]
-    return _numbers(entry, low, high)
-
-
-def _targets(entry):
-    if entry.family.gives == "sample":
-        return _lattice()
-    if entry.domain in (Domain.BINARY, Domain.COUNTS):
-        return st.lists(st.integers(0, 1 if entry.domain is Domain.BINARY else 300).map(float), min_size=6, max_size=6)
-    ends = {
-        Domain.UNIT: (0.0, 1.0),
-        Domain.OPEN_UNIT: (1e-6, 1.0 - 1e-6),
-        Domain.NON_NEGATIVE: (0.0, 1e6),
-        Domain.POSITIVE: (1e-6, 1e6),
-    }
-    return _numbers(entry, *ends.get(entry.domain, (-1e6, 1e6)))
-
-
-def _lattice():
-    """Rows that are constant exactly or clearly not: between the two, rounding decides what a row's shape is."""
-    sizes = st.integers(-12, 12).map(lambda power: 10.0**power)
-    rows = st.lists(st.integers(-50, 50), min_size=6, max_size=6)
-    return st.tuples(rows, sizes).map(lambda drawn: [value * drawn[1] for value in drawn[0]])
-
-
-@pytest.mark.parametrize("entry", RECONSTRUCTION, ids=[entry.name for entry in RECONSTRUCTION])
-def test_value_is_finite_and_the_oracles_over_the_domain(entry):
-    @settings(max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=SLOW)
-    @given(output=_outputs(entry), target=_targets(entry), data=st.data())
-    def check(output, target, data):
-        options = {n: data.draw(st.floats(o.range.low, o.range.high)) for n, o in entry.options.items()}
-        learned = {
-            n: torch.tensor(min(10.0 ** data.draw(st.floats(-2.0, 5.0)), p.range.high), dtype=torch.float64)
-            for n, p in entry.parameters.items()
-        }
-        tensors = (torch.tensor(numbers, dtype=torch.float64).view(2, 3) for numbers in (output, target))
-        sample = Sample(dict(zip(("output", "target"), tensors, strict=True)), options | learned)
-        found = entry.function(sample.output, sample.target, reduction="none", **sample.settings)
-        assert bool(found.isfinite().all())
-        np.testing.assert_allclose(found.numpy(), oracle_values(entry, sample), rtol=1e-9, atol=1e-10)
-
-    check()
 
 
 @each_loss
