@@ -23,6 +23,7 @@ from tests import activation_facts as facts
 from tests import activation_values as activations
 from tests import contract_interface as interface
 from tests import contract_mathematics as mathematics
+from tests import contract_precision as precision
 from tests.changes import Mutant, mutants, planted
 from tests.contracts import CONTRACTS
 from tests.samples import differentiable, draw, every_setting
@@ -32,12 +33,12 @@ from losslens.losses import LOSSES, LossEntry
 
 JUDGES = (  # of losses, the quickest to notice first
     mathematics.value_equals_oracle,
-    mathematics.right_in_float32,
+    precision.right_in_float32,
     mathematics.gradient_equals_oracle,
     mathematics.zero_rows_have_a_way_out,
     interface.a_mask_drops_what_it_hides,
     interface.nothing_but_missing_values_is_zero,
-    mathematics.right_in_bfloat16,
+    precision.right_in_bfloat16,
     mathematics.minimum_is_attained_at_the_target_alone,
     interface.reductions_keep_the_scale_contract,
 )
@@ -102,7 +103,7 @@ def _contracts(entry: LossEntry) -> Iterator[Check]:
 
 def _loss_probes(entry: LossEntry) -> list[Probe]:
     samples = [draw(entry, seed=seed, dtype=dtype) for seed in range(4) for dtype in (torch.float64, torch.float32)]
-    samples += [sample for _, sample in mathematics.extremes(entry)]
+    samples += [sample for _, sample in precision.extremes(entry)]
     samples += [type(samples[0])(samples[0].arguments, settings) for settings in every_setting(entry, features=5)]
     if entry.reconstructs and entry.link is None:
         samples += [samples[0].put(output=0.0 * samples[0].output), samples[0].put(output=samples[0].target.clone())]

@@ -33,16 +33,24 @@ def _sizes(output: Tensor, target: Tensor, *, class_weight: Tensor | None = None
     return torch.where(present, class_weight[torch.where(present, target, 0)], 0.0)
 
 
-def _checked(output: Tensor, target: Tensor, ignore_index: int = -100) -> None:
-    """Refuse labels beyond the classes that the output has scores for, which would be read from other memory."""
-    if torch.compiler.is_compiling() or not target.numel():
+def _checked(output: Tensor, target: Tensor, ignore_index: int = -100, *, class_weight: Tensor | None = None) -> None:
+    """Refuse labels beyond the classes that the output has scores for, and weights of other classes than those."""
+    classes = output.shape[1]
+    if class_weight is not None and class_weight.shape != (classes,):
+        raise BadInput(expected=f"a class_weight of shape ({classes},)", found=str(tuple(class_weight.shape)))
+    if target.is_floating_point() or torch.compiler.is_compiling():
         return
     kept = target[target != ignore_index]
-    if kept.numel() and int(kept.max()) >= output.shape[1]:
+    if kept.numel() and int(kept.max()) >= classes:
         raise BadInput(
-            expected=f"class indices from 0 to {output.shape[1] - 1}, as the output has {output.shape[1]} classes",
+            expected=f"class indices from 0 to {classes - 1}, as the output has {classes} classes",
             found=str(int(kept.max())),
         )
+
+
+def _labels_alone(name: str, target: Tensor) -> None:
+    if target.is_floating_point():
+        raise BadInput(expected=f"class indices for {name}", found="probabilities", remedy="cross_entropy takes those.")
 
 
 @loss(
@@ -69,7 +77,8 @@ def nll(output: Tensor, target: Tensor, *, class_weight: Tensor | None = None, i
     >>> losslens.nll(torch.tensor([[0.5, 0.25, 0.25]]).log(), torch.tensor([0]))
     tensor(0.6931)
     """
-    _checked(output, target, ignore_index)
+    _labels_alone("nll", target)
+    _checked(output, target, ignore_index, class_weight=class_weight)
     return functional.nll_loss(output, target, weight=class_weight, ignore_index=ignore_index, reduction="none")
 
 
@@ -113,7 +122,7 @@ def cross_entropy(
     >>> losslens.cross_entropy(torch.zeros(1, 4), torch.tensor([2]))
     tensor(1.3863)
     """
-    _checked(output, target if not target.is_floating_point() else target.new_zeros(0), ignore_index)
+    _checked(output, target, ignore_index, class_weight=class_weight)
     return functional.cross_entropy(
         output,
         target,
@@ -153,11 +162,9 @@ def multi_class_hinge(
     >>> losslens.multi_class_hinge(torch.tensor([[3.0, 0.0, 2.5]]), torch.tensor([0]))
     tensor(0.1667)
     """
-    _checked(output, target)
-    scores = output.float() if output.dtype == torch.bfloat16 else output  # PyTorch has no kernel for it
-    weight = None if class_weight is None else class_weight.to(scores.dtype)
-    values = functional.multi_margin_loss(scores, target, p=p, margin=margin, weight=weight, reduction="none")
-    return values.to(output.dtype)
+    _labels_alone("multi_class_hinge", target)
+    _checked(output, target, class_weight=class_weight)
+    return functional.multi_margin_loss(output, target, p=p, margin=margin, weight=class_weight, reduction="none")
 
 
 @loss(
@@ -176,12 +183,19 @@ def bce(output: Tensor, target: Tensor) -> Tensor:
 
     .. math:: -x \log \hat x - (1 - x) \log(1 - \hat x)
 
-    Shapes: output and target alike, any; outputs in [0, 1]. Logarithms count as at least -100. Where
+    Shapes: output and target alike, any; outputs in [0, 1], else BadInput. Logarithms count as at least -100. Where
     the network can give scores, :func:`bce_with_logits` keeps digits that a probability near 1 has lost.
 
     >>> losslens.bce(torch.tensor([0.5]), torch.tensor([1.0]))
     tensor(0.6931)
     """
+    if not torch.compiler.is_compiling() and not bool(((output >= 0.0) & (output <= 1.0)).all()):
+        low, high = (float(end) for end in output.detach().aminmax())
+        raise BadInput(
+            expected="an output of probabilities, in [0, 1], for bce",
+            found=f"values in [{low:g}, {high:g}]",
+            remedy="bce_with_logits takes raw scores.",
+        )
     return functional.binary_cross_entropy(output, target, reduction="none")
 
 
@@ -216,6 +230,7 @@ def bce_with_logits(output: Tensor, target: Tensor, *, pos_weight: Tensor | None
     domain=Domain.BINARY,
     minimum=0.0,
     link="logits",
+    convex=False,
     reference="Lin, Goyal, Girshick, He and Dollar, ICCV 2017",
     use="For a few positives among very many easy negatives, as in dense object detection.",
     failure="Its probabilities are not calibrated, and wrongly labelled samples count as the hard ones.",
@@ -274,6 +289,7 @@ def kl_divergence(output: Tensor, target: Tensor) -> Tensor:
 @loss(
     DIVERGENCE,
     units="nats",
+    domain=Domain.LOG_PROBABILITIES,
     minimum=None,
     link="log_softmax",
     reference="Kullback and Leibler, Annals of Mathematical Statistics 22, 1951",
@@ -287,7 +303,7 @@ def kl_divergence_of_logs(output: Tensor, target: Tensor) -> Tensor:
     .. math:: e^x (x - \hat x)
 
     Shapes: both alike, any -> the same; the mean is over samples, of sums over classes. Keeps the digits of
-    probabilities that are too small to be written out.
+    probabilities that are too small to be written out. Raises BadInput on targets above 0, which are no logarithms.
 
     >>> losslens.kl_divergence_of_logs(torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.5, 0.5]]).log())
     tensor(0.)

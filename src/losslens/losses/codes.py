@@ -10,6 +10,7 @@ from torch import Tensor
 from losslens.losses import sweeps
 from losslens.losses.family import Argument, Family, loss, mean_of_values
 from losslens.losses.redundancy import ONE_BATCH
+from losslens.losses.special import lifted
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Range
 
@@ -53,10 +54,11 @@ def code_l1(code: Tensor) -> Tensor:
     units="units of the code",
     minimum=0.0,
     smoothness="C0",
+    convex=False,
     reference="Makhzani and Frey, k-sparse autoencoders, ICLR 2014",
     use="When at most k units are to be active, and those are not to be shrunk.",
     failure="Units that are rarely among the largest are pulled to zero and may never be used.",
-    torch_line="lambda code: (code.abs().sum(1) - code.abs().topk({k}).values.sum(1)).mean()",
+    torch_line="lambda code: (code.abs().sum(1) - code.abs().topk(min({k}, code.shape[1])).values.sum(1)).mean()",
 )
 def top_k_sparsity(code: Tensor, *, k: Annotated[int, Range(1, 100_000)] = 4) -> Tensor:
     r"""Absolute activations beyond the k largest of each sample: zero where at most k units speak.
@@ -97,7 +99,7 @@ def kl_to_rate(code: Tensor, *, rate: Annotated[float, Range(0.01, 0.5)] = 0.05)
     tensor(0.)
     """
     mean = code.mean(0)
-    silent, spoken = (part + (1e-12 - part.detach()).clamp_min(0.0) for part in (mean, 1.0 - mean))
+    silent, spoken = lifted(mean, 1e-12), lifted(1.0 - mean, 1e-12)
     return (rate * (rate / silent).log() + (1.0 - rate) * ((1.0 - rate) / spoken).log()).sum()
 
 
@@ -106,6 +108,7 @@ def kl_to_rate(code: Tensor, *, rate: Annotated[float, Range(0.01, 0.5)] = 0.05)
     units="squared units of the code over those of the inputs",
     minimum=0.0,
     graph=True,
+    convex=False,
     reference="Rifai, Vincent, Muller, Glorot and Bengio, ICML 2011",
     use="For codes that are to change little where inputs do, but for what reconstruction needs.",
     failure="Small encoder weights made up for by large decoder weights defeat it: tie or bound them.",

@@ -10,18 +10,13 @@ import torch
 from torch import Tensor
 
 from losslens.losses.family import LIKELIHOOD, Parameter, loss
-from losslens.losses.special import log_mixed, log_rising, stirling_rest
+from losslens.losses.special import lifted, log_mixed, log_rising, stirling_rest
 from losslens.vocabulary.quantities import Domain, Range
 
-_TINY = 1e-30  # keeps log(0) and 0/0 out of rates that underflow; far below any rate that data can support
+_TINY = 1e-30  # what rates that underflow count as; far below any rate that data can support
 _MANY = 100.0  # counts from which on the terms of the textbook form cancel to too few digits of float32
 
 _ZERO_ODDS = Parameter(0.1, "feature", Range(1e-6, 1e6, log=True))
-
-
-def _lifted(rate: Tensor) -> Tensor:
-    """The rate, or 1e-30 where it is smaller; the gradient passes, so that such a rate can recover."""
-    return rate + (_TINY - rate.detach()).clamp_min(0.0)
 
 
 def _poisson_log_laplace(output: Tensor, s: Tensor) -> Tensor:
@@ -47,7 +42,8 @@ def poisson(output: Tensor, target: Tensor) -> Tensor:
 
     .. math:: \lambda - x \log\lambda + \log x!
 
-    Shapes: alike, any; rates must be positive. Real counts usually vary more: :func:`negative_binomial`.
+    Shapes: alike, any; rates must be positive, and count as at least 1e-30 in the logarithm. Real
+    counts usually vary more: :func:`negative_binomial`.
 
     >>> losslens.poisson(torch.ones(1, 1), torch.ones(1, 1))
     tensor(1.)
@@ -56,12 +52,12 @@ def poisson(output: Tensor, target: Tensor) -> Tensor:
 
 
 def _poisson_of_few(x: Tensor, rate: Tensor) -> Tensor:
-    return rate - torch.xlogy(x, _lifted(rate)) + torch.lgamma(x + 1.0)
+    return rate - torch.xlogy(x, lifted(rate, _TINY)) + torch.lgamma(x + 1.0)
 
 
 def _poisson_of_many(x: Tensor, rate: Tensor) -> Tensor:
     change = rate - x
-    log_ratio = _log1p(change / x, _lifted(rate).log() - x.log())
+    log_ratio = _log1p(change / x, lifted(rate, _TINY).log() - x.log())
     return change - x * log_ratio + stirling_rest(x) + 0.5 * (2.0 * math.pi * x).log()
 
 
@@ -107,14 +103,14 @@ def negative_binomial(
 
 def _negative_binomial_of_few(x: Tensor, mean: Tensor, theta: Tensor) -> Tensor:
     log_growth = torch.log1p(mean / theta)
-    return (x + theta) * log_growth - torch.xlogy(x, _lifted(mean)) - log_rising(x, theta) + torch.lgamma(x + 1.0)
+    return (x + theta) * log_growth - torch.xlogy(x, lifted(mean, _TINY)) - log_rising(x, theta) + torch.lgamma(x + 1.0)
 
 
 def _negative_binomial_of_many(x: Tensor, mean: Tensor, theta: Tensor) -> Tensor:
     r"""With :math:`n = x + \theta`: the divergence from (x, θ) / n to (μ, θ) / (μ + θ), n times, and what is left."""
     n, total, change = x + theta, theta + mean, mean - x
     log_total = _log1p(change / n, total.log() - n.log())
-    log_odds = _log1p(change / x * (theta / total), _lifted(mean).log() + n.log() - x.log() - total.log())
+    log_odds = _log1p(change / x * (theta / total), lifted(mean, _TINY).log() + n.log() - x.log() - total.log())
     rest = stirling_rest(theta) + stirling_rest(x) - stirling_rest(n)
     return theta * log_total - x * log_odds + rest + 0.5 * (2.0 * math.pi * x * (n / theta)).log()
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from losslens.losses import sweeps
 from losslens.losses.checks import check, check_weight
 from losslens.losses.masks import entry_values, weight_of_present
+from losslens.losses.precision import alike, rounded
 from losslens.vocabulary.catalogue import Catalogue
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Domain, Option, Range
@@ -238,8 +239,9 @@ def _public(entry: LossEntry) -> Loss:
         check(entry, tensors, mask, settings)
         values = entry_values(entry, tensors, mask, settings)
         check_weight(values, weight)
-        sizes = None if entry.sizes is None else entry.sizes(*tensors, **settings)
-        return reduce(entry.family, values, weight_of_present(entry.family, values, weight, mask), reduction, sizes)
+        sizes = value_sizes(entry, tensors, settings)
+        present = weight_of_present(entry.family, values, weight, mask)
+        return rounded(reduce(entry.family, values, present, reduction, sizes), tensors)
 
     public.__name__ = public.__qualname__ = entry.name
     public.__module__ = entry.element.__module__
@@ -266,6 +268,14 @@ def _public_signature(function: Loss) -> inspect.Signature:
         for name, default in (("weight", None), ("mask", None), ("reduction", "mean"))
     ]
     return own.replace(parameters=[*(p for p in own.parameters.values() if p.name != "mask"), *common])
+
+
+def value_sizes(entry: LossEntry, tensors: Tensors, settings: Mapping[str, Any]) -> Tensor | None:
+    """What each value counts for in a mean, where that is not one."""
+    if entry.sizes is None:
+        return None
+    tensors, settings = alike(entry, tensors, settings)
+    return entry.sizes(*tensors, **settings)
 
 
 def reduce(

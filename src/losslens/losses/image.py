@@ -47,7 +47,7 @@ IMAGE = Family(
     domain=Domain.NON_NEGATIVE,
     convex=False,
     use="For pictures whose structure, contrast and brightness in small windows matter more than single pixels.",
-    failure="Not convex; it needs the right data_range, and outputs below zero can make a negative of the image look good.",
+    failure="Not convex; it needs the right data_range, and outputs below zero can make a negative look good.",
     reference="Wang, Bovik, Sheikh and Simoncelli, IEEE Transactions on Image Processing 13(4), 2004",
     torch_line="lambda output, target: (lambda x, y, mean, a, b: 1 - ((2 * mean(x) * mean(y) + a)"
     " / (mean(x)**2 + mean(y)**2 + a) * (2 * (mean(x * y) - mean(x) * mean(y)) + b)"

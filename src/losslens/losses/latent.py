@@ -86,6 +86,7 @@ def free_bits(mean: Tensor, log_variance: Tensor, *, bits: Annotated[float, Rang
     TWO_LATENTS,
     units="nats",
     minimum=0.0,
+    convex=False,
     reference="Kullback and Leibler, Annals of Mathematical Statistics 22, 1951",
     use="For priors that are learned or depend on something, with independent dimensions.",
     failure="Not symmetric: a narrow second distribution that lies elsewhere costs without bound.",
@@ -135,11 +136,13 @@ def exp_excess(number: Tensor) -> Tensor:
     units="1 (dimensionless)",
     minimum=0.0,
     independent=False,
+    convex=False,
     reference="Gretton, Borgwardt, Rasch, Schoelkopf and Smola, Journal of Machine Learning Research 13, 2012",
     use="For matching codes of a batch to samples of any prior, as in Wasserstein autoencoders.",
     failure="Codes many bandwidths away get hardly a gradient; small batches give noisy, biased values.",
     torch_line="lambda code, prior: (lambda k: k(code, code) + k(prior, prior) - 2 * k(code, prior))"
-    "(lambda x, y: (-torch.cdist(x, y)**2 / (2 * {bandwidth:g}**2)).exp().mean())",
+    "(lambda x, y: (lambda d: (-d / 2).exp() if '{kernel}' == 'gaussian' else 1 / (1 + d))"
+    "((torch.cdist(x, y) / {bandwidth:g})**2).mean())",
 )
 def mmd(
     code: Tensor,

@@ -192,7 +192,7 @@ def calibrated_gaussian(output: Tensor, target: Tensor, *, mask: Tensor | None =
     use="When noise differs and is learned, and a plain likelihood leaves the noisy part unfitted.",
     failure="It is no likelihood: values do not compare between models or between choices of beta.",
     torch_line="lambda output, target: (scale.detach() ** (2 * {beta:g}) * torch.nn.functional.gaussian_nll_loss("
-    'output, target, (scale ** 2).expand_as(output), full=True, reduction="none")).mean()',
+    'output, target, (scale ** 2).expand_as(output), full=True, eps=1e-12, reduction="none")).mean()',
 )
 def beta_nll(
     output: Tensor,

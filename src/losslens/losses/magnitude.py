@@ -9,7 +9,8 @@ from torch import Tensor
 
 from losslens.losses.family import PROFILE, loss
 from losslens.losses.pairs import length
-from losslens.losses.profile import chord, count, present
+from losslens.losses.profile import chord, count, divided, present
+from losslens.losses.special import least
 from losslens.vocabulary.quantities import Range
 
 
@@ -75,7 +76,7 @@ def cosine_plus_magnitude(
     """
     output, target = present(output, mask), present(target, mask)
     size = length(target)
-    ratio = torch.where(size == 0.0, length(output), length(output) / _nonzero(size) - 1.0)
+    ratio = _relative(length(output), size) - (size > 0.0).to(size.dtype)
     return chord(output, target) + magnitude * ratio.square()
 
 
@@ -125,8 +126,11 @@ def relative_norm(output: Tensor, target: Tensor, *, mask: Tensor | None = None)
     tensor(0.5000)
     """
     output, target = present(output, mask), present(target, mask)
-    return length(output - target) / _nonzero(length(target))
+    return _relative(length(output - target), length(target))
 
 
-def _nonzero(size: Tensor) -> Tensor:
-    return torch.where(size == 0.0, 1.0, size)
+def _relative(length: Tensor, size: Tensor) -> Tensor:
+    """A length over a size, or alone where that is zero; sizes too small for a gradient get none."""
+    small = size < least(size)
+    constant = torch.where(size == 0.0, 1.0, size.detach())
+    return torch.where(small, divided(length, constant), length / torch.where(small, 1.0, size))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from losslens.losses.precision import alike, without_autocast
+
 if TYPE_CHECKING:
     from losslens.losses.family import Family, LossEntry, Tensors
 
@@ -15,7 +17,13 @@ _NEUTRAL_OUTPUT = {"softmax": 1.0, "softplus": 1.0, "sigmoid": 0.5}
 
 
 def entry_values(entry: LossEntry, tensors: Tensors, mask: Tensor | None, settings: Mapping[str, Any]) -> Tensor:
-    """Values before weights and reduction; what a mask hides counts as absent, whatever it is."""
+    """Values before weights and reduction, in float32 at least; what a mask hides counts as absent, whatever it is."""
+    tensors, settings = alike(entry, tensors, settings)
+    with without_autocast(tensors[0].device.type):
+        return _values(entry, tensors, mask, settings)
+
+
+def _values(entry: LossEntry, tensors: Tensors, mask: Tensor | None, settings: Mapping[str, Any]) -> Tensor:
     if mask is None:
         return entry.element(*tensors, **settings)
     if entry.family.masks == "features":
@@ -32,7 +40,7 @@ def entry_values(entry: LossEntry, tensors: Tensors, mask: Tensor | None, settin
 def _values_of_rows(entry: LossEntry, tensors: Tensors, mask: Tensor, settings: Mapping[str, Any]) -> Tensor:
     """The loss of the rows that are present, and zero for the others."""
     if not mask.any():
-        nothing = tensors[0].sum() * 0.0
+        nothing = tensors[0][mask].sum()
         return nothing.expand(mask.shape) if entry.family.gives == "sample" else nothing
     arguments = zip(entry.family.arguments, tensors, strict=True)
     present = (tensor[mask] if argument.shape.startswith("batch") else tensor for argument, tensor in arguments)
@@ -42,6 +50,7 @@ def _values_of_rows(entry: LossEntry, tensors: Tensors, mask: Tensor, settings: 
 
 def weight_of_present(family: Family, values: Tensor, weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
     """Absent elements, and samples of which nothing is present, weigh nothing in a mean."""
+    weight = None if weight is None else weight.to(values.dtype)
     if mask is None or family.gives == "batch":
         return weight
     present = (mask.flatten(values.dim()).any(-1) if family.masks == "features" else mask).to(values.dtype)

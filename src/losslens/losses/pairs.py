@@ -11,6 +11,7 @@ from torch.nn import functional
 from losslens.losses import sweeps
 from losslens.losses.family import Argument, Family, loss, mean_of_values
 from losslens.losses.profile import chord
+from losslens.losses.special import least
 from losslens.vocabulary.quantities import Domain, Range
 
 _SIGN = Argument("y", target=True)
@@ -79,6 +80,7 @@ def hinge_embedding(x: Tensor, y: Tensor, *, margin: Margin = 1.0) -> Tensor:
     domain=Domain.SIGNS,
     smoothness="C0",
     scale_invariant=True,
+    convex=False,
     reference="PyTorch, torch.nn.CosineEmbeddingLoss",
     use="For pairs known to belong together or not, judged by their directions.",
     failure="At margin 0 unlike pairs need only be orthogonal, and its pull fades as rows grow long.",
@@ -106,7 +108,8 @@ def cosine_embedding(x1: Tensor, x2: Tensor, y: Tensor, *, margin: Annotated[flo
     PAIR,
     units="data units squared",
     domain=Domain.SIGNS,
-    smoothness="C1",
+    smoothness="C0",
+    convex=False,
     reference="Hadsell, Chopra and LeCun, CVPR 2006",
     use="For pairs known to belong together or not, when distances in the code are to mean something.",
     failure="Rows that are all equal are stuck: a pair at distance zero has no direction to part in.",
@@ -137,8 +140,6 @@ def length(rows: Tensor, p: float = 2.0) -> Tensor:
     >>> length(torch.tensor([[3e30, 4e30], [0.0, 0.0]]))
     tensor([5.0000e+30, 0.0000e+00])
     """
-    largest = rows.detach().abs().amax(-1, keepdim=True)
-    nothing = largest == 0.0
-    scaled = rows / torch.where(nothing, 1.0, largest)
-    size: Tensor = torch.linalg.vector_norm(scaled, p, dim=-1)
-    return largest.squeeze(-1) * size
+    unit = rows.detach().abs().amax(-1, keepdim=True).clamp_min(least(rows))
+    size: Tensor = torch.linalg.vector_norm(rows / unit, p, dim=-1)
+    return unit.squeeze(-1) * size

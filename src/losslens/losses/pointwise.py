@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from losslens.losses.family import POINTWISE, loss
+from losslens.losses.special import sloped
 from losslens.vocabulary.quantities import Range
 
 
@@ -191,5 +192,4 @@ def lp(output: Tensor, target: Tensor, *, p: Annotated[float, Range(0.1, 10.0, l
         return size**p
     inside = size < RADIUS
     parabola = p / 2.0 * RADIUS ** (p - 2.0) * size.square()
-    exact = size.detach() ** p + (parabola - parabola.detach())
-    return torch.where(inside, exact, torch.where(inside, RADIUS, size) ** p)
+    return torch.where(inside, sloped(size**p, parabola), torch.where(inside, RADIUS, size) ** p)

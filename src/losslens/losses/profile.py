@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from losslens.losses.family import PROFILE, loss
+from losslens.losses.special import least, sloped
 
 
 @loss(
@@ -154,7 +155,7 @@ def concordance(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -
     largest = torch.maximum(_largest(output), _largest(target))
     size = torch.where(largest == 0.0, 1.0, largest)
     number = count(output, mask).unsqueeze(-1)
-    one, other = output / size, target / size
+    one, other = divided(output, size), divided(target, size)
     means = [rows.sum(-1, keepdim=True) / number for rows in (one, other)]
     spread = [present(rows - mean, mask).square().sum(-1) for rows, mean in zip((one, other), means, strict=True)]
     scatter = spread[0] + spread[1] + number.squeeze(-1) * (means[0] - means[1]).squeeze(-1).square()
@@ -164,7 +165,7 @@ def concordance(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -
 def chord(output: Tensor, target: Tensor) -> Tensor:
     """One minus the cosine similarity of rows, as half a squared chord; zero rows as in :func:`cosine`.
 
-    >>> chord(torch.tensor([[1e30, 0.0]]), torch.tensor([[1e-30, 0.0]]))
+    >>> chord(torch.tensor([[1e30, 0.0]]), torch.tensor([[1e-40, 0.0]]))
     tensor([0.])
     """
     return _half_squared_chord(_scaled(output), _scaled(target))
@@ -184,7 +185,8 @@ def _half_squared_chord(output: Tensor, target: Tensor) -> Tensor:
     """``1 - cos`` of rows whose largest absolute value is one, or which are zero."""
     (output, no_output), (target, no_target) = _normalised(output), _normalised(target)
     one_absent = (no_output != no_target).to(output.dtype)
-    return ((output - target).square().sum(-1) + one_absent) / 2.0
+    half = ((output - target).square().sum(-1) + one_absent) / 2.0
+    return half - (half.detach() - 2.0).clamp_min(0.0)  # by rounding alone; the gradient there is right as it is
 
 
 def _normalised(rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -196,7 +198,18 @@ def _normalised(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 def _scaled(rows: Tensor) -> Tensor:
     largest = _largest(rows)
-    return rows / torch.where(largest == 0, 1.0, largest)
+    return divided(rows, torch.where(largest == 0, 1.0, largest))
+
+
+def divided(rows: Tensor, size: Tensor) -> Tensor:
+    """Rows over their size, a constant; the gradient, which grows as the size falls, grows no further below 1e-35.
+
+    That is in float32, which could not hold the gradient at rows as small as its numbers can be.
+
+    >>> divided(torch.tensor([3e-45]), torch.tensor([3e-45]))
+    tensor([1.])
+    """
+    return sloped(rows / size, rows / size.clamp_min(least(rows)))
 
 
 def _centred(rows: Tensor, mask: Tensor | None) -> Tensor:
@@ -208,7 +221,7 @@ def _centred(rows: Tensor, mask: Tensor | None) -> Tensor:
     mean = rows.sum(-1, keepdim=True) / count(rows, mask).unsqueeze(-1)
     centred = present(rows - mean, mask)
     constant = _largest(centred) <= 16 * torch.finfo(rows.dtype).eps * _largest(rows)
-    return torch.where(constant, centred - centred.detach(), centred)
+    return torch.where(constant, sloped(torch.zeros_like(centred), centred), centred)
 
 
 def _largest(rows: Tensor) -> Tensor:

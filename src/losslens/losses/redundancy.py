@@ -10,7 +10,8 @@ from torch import Tensor
 
 from losslens.losses import sweeps
 from losslens.losses.family import Argument, Family, loss, mean_of_values
-from losslens.losses.profile import unit
+from losslens.losses.profile import divided, unit
+from losslens.losses.special import sloped
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Range
 
@@ -37,6 +38,7 @@ def _at_least_two(rows: Tensor) -> None:
     units="1 (dimensionless)",
     minimum=0.0,
     independent=False,
+    convex=False,
     reference="Zbontar, Jing, Misra, LeCun and Deny, ICML 2021",
     use="For two views without negatives, when features are not to repeat each other.",
     failure="Correlations over small batches are noisy, and the sizes of features are left free.",
@@ -66,10 +68,10 @@ def barlow_twins(a: Tensor, b: Tensor, *, off_diagonal: Annotated[float, Range(0
 def _standardised(rows: Tensor) -> Tensor:
     """Columns without their mean, of norm one over the batch; what is left of a constant column counts as zero."""
     largest = rows.detach().abs().amax(0, keepdim=True)
-    scaled = rows / torch.where(largest == 0.0, 1.0, largest)
+    scaled = divided(rows, torch.where(largest == 0.0, 1.0, largest))
     centred = scaled - scaled.mean(0, keepdim=True)
     constant = centred.detach().abs().amax(0) <= 16 * torch.finfo(rows.dtype).eps
-    return unit(torch.where(constant, centred - centred.detach(), centred).T).T
+    return unit(torch.where(constant, sloped(torch.zeros_like(centred), centred), centred).T).T
 
 
 @loss(
@@ -78,6 +80,7 @@ def _standardised(rows: Tensor) -> Tensor:
     minimum=0.0,
     independent=False,
     smoothness="C0",
+    convex=False,
     reference="Bardes, Ponce and LeCun, ICLR 2022",
     use="For two views without negatives, also where two different networks see them.",
     failure="Three weights must be balanced, and variances over small batches are noisy.",
@@ -130,6 +133,7 @@ def _repeated(rows: Tensor) -> Tensor:
     minimum=None,
     scale_invariant=True,
     independent=False,
+    convex=False,
     reference="Wang and Isola, ICML 2020",
     use="Beside alignment, to keep the directions of codes spread over the sphere.",
     failure="Alone it scatters what belongs together, and rows far from all others hardly count.",

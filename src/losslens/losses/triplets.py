@@ -28,6 +28,7 @@ Distance = Callable[[Tensor, Tensor], Tensor]
     TRIPLET,
     units="data units",
     smoothness="C0",
+    convex=False,
     reference="Balntas, Riba, Ponsa and Mikolajczyk, BMVC 2016",
     use="When it is known which of two samples is the more alike, but not by how much.",
     failure="Random triplets are soon easy and teach nothing; a mean that stays at the margin is a collapse.",

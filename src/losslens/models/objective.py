@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -95,7 +95,8 @@ class Objective(nn.Module):
     def __init__(self, spec: ObjectiveSpec, features: int, code: int) -> None:
         super().__init__()
         self.spec = spec
-        self.criterion = Criterion(spec.loss, features=features, per=None, **spec.options)
+        options: dict[str, Any] = spec.options
+        self.criterion = Criterion(spec.loss, features=features, **options)
         entry = self.criterion.entry
         self.on_counts = entry.domain is Domain.COUNTS
         self.head = MagnitudeHead(code, entry.shift_invariant) if entry.scale_invariant else None

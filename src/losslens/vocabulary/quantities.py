@@ -94,6 +94,7 @@ class Domain(Enum):
     COUNTS = "counts (non-negative integers)"
     SIGNS = "signs, +1 and -1"
     LABELS = "class indices (integers from 0)"
+    LOG_PROBABILITIES = "logarithms of probabilities (numbers up to 0)"
 
     @property
     def interval(self) -> Interval:
@@ -102,6 +103,8 @@ class Domain(Enum):
             return Interval()
         if self is Domain.SIGNS:
             return Interval(-1.0, 1.0)
+        if self is Domain.LOG_PROBABILITIES:
+            return Interval(high=0.0)
         return Interval(0.0, 1.0) if self in _WITHIN_ONE else Interval(0.0)
 
     @property
@@ -131,7 +134,7 @@ class Domain(Enum):
 _WITHIN_ONE = (Domain.UNIT, Domain.OPEN_UNIT, Domain.BINARY)
 _SUBSETS: dict[Domain, frozenset[Domain]] = {
     Domain.REAL: frozenset(Domain),
-    Domain.NON_NEGATIVE: frozenset(Domain) - {Domain.REAL, Domain.SIGNS},
+    Domain.NON_NEGATIVE: frozenset(Domain) - {Domain.REAL, Domain.SIGNS, Domain.LOG_PROBABILITIES},
     Domain.POSITIVE: frozenset({Domain.POSITIVE, Domain.OPEN_UNIT}),
     Domain.UNIT: frozenset(_WITHIN_ONE),
     Domain.OPEN_UNIT: frozenset({Domain.OPEN_UNIT}),
@@ -139,4 +142,5 @@ _SUBSETS: dict[Domain, frozenset[Domain]] = {
     Domain.COUNTS: frozenset({Domain.COUNTS, Domain.BINARY, Domain.LABELS}),
     Domain.SIGNS: frozenset({Domain.SIGNS}),
     Domain.LABELS: frozenset({Domain.LABELS, Domain.COUNTS, Domain.BINARY}),
+    Domain.LOG_PROBABILITIES: frozenset({Domain.LOG_PROBABILITIES}),
 }
