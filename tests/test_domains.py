@@ -48,6 +48,8 @@ def _shapes(entry: LossEntry) -> Any:
     """Sizes by the names of dimensions; any number of dimensions where the family takes any."""
     least = 2 if not entry.independent else 1
     sizes = {name: st.integers(1, 4) for name in ("features", "latent", "units", "points")}
+    if entry.family.misfit:
+        sizes["features"] = st.sampled_from([n for n in range(1, 17) if not entry.family.misfit(n)])
     free = st.lists(st.integers(1, 3), min_size=0, max_size=3) if entry.family.gives == "element" else st.just([])
     return st.fixed_dictionaries({"batch": st.integers(least, 4), "classes": st.integers(2, 4), "...": free, **sizes})
 

@@ -154,3 +154,20 @@ def test_a_loss_added_by_a_session_is_called_by_name():
     finally:
         LOSSES.remove("my_mae")
     assert not hasattr(losslens, "my_mae")
+
+
+@pytest.mark.parametrize(
+    ("shape", "name", "widened"), [(1.0, "charbonnier", 1.0), (0.0, "cauchy", 2.0**0.5), (-2.0, "geman_mcclure", 2.0)]
+)
+def test_barron_is_the_losses_that_its_page_names(shape, name, widened):
+    error, scale = torch.linspace(-5.0, 5.0, 21, dtype=torch.float64), 0.7
+    general = scale**2 * losslens.barron(error, 0.0 * error, shape=shape, scale=scale, reduction="none")
+    named = getattr(losslens, name)(error, 0.0 * error, scale=widened * scale, reduction="none")
+    torch.testing.assert_close(general, named * (scale if name == "charbonnier" else 1.0))
+
+
+def test_barron_nears_welsch():
+    error, scale = torch.linspace(-3.0, 3.0, 21, dtype=torch.float64), 0.7
+    general = scale**2 * losslens.barron(error, 0.0 * error, shape=-100.0, scale=scale, reduction="none")
+    named = losslens.welsch(error, 0.0 * error, scale=2.0**0.5 * scale, reduction="none")
+    torch.testing.assert_close(general, named, rtol=0.05, atol=0.0)
