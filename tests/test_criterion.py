@@ -92,6 +92,20 @@ def test_learned_parameters_stay_within_their_range(entry, far):
         torch.testing.assert_close(criterion.settings()[name].detach(), torch.full_like(criterion.logs[name], end))
 
 
+def test_a_scale_that_reached_an_end_comes_back():
+    """An optimiser that overstepped, or a fit perfect for a while, does not leave a parameter without a pull."""
+    for far, error in ((-20.0, 1.0), (20.0, 1e-3)):
+        criterion = losslens.Criterion("gaussian")
+        with torch.no_grad():
+            criterion.logs["scale"].fill_(far)
+        optimiser = torch.optim.Adam(criterion.parameters(), lr=0.2, betas=(0.5, 0.9))
+        for _ in range(300):
+            optimiser.zero_grad()
+            criterion(torch.full((4, 3), error), torch.zeros(4, 3)).backward()
+            optimiser.step()
+        assert float(criterion.settings()["scale"].detach()) == pytest.approx(error, rel=0.05)
+
+
 COMPILED = ["mse", "cosine", "negative_binomial", "cross_entropy", "triplet_margin", "vicreg", "kl_to_rate"]
 
 

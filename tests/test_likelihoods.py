@@ -259,6 +259,18 @@ def test_large_counts_among_small_ones_compile_and_have_second_derivatives(name)
 
 
 @pytest.mark.parametrize("name", COUNTS)
+def test_large_counts_in_bfloat16_meet_parameters_in_float32(name):
+    """Of some counts the other form is computed: both must have one type, whatever the parameters have."""
+    counts, rates = torch.tensor([[3.0, 200.0, 65024.0]]), torch.tensor([[4.0, 190.0, 60160.0]])
+    for shape in ((), (3,)):
+        learned = {parameter: torch.full(shape, 2.0) for parameter in LOSSES[name].parameters}
+        found = LOSSES[name].function(rates.bfloat16(), counts.bfloat16(), reduction="none", **learned)
+        expected = LOSSES[name].function(rates, counts, reduction="none", **learned)
+        assert found.dtype == torch.bfloat16
+        torch.testing.assert_close(found.float(), expected, rtol=2.0**-8, atol=0.0)
+
+
+@pytest.mark.parametrize("name", COUNTS)
 def test_a_rate_of_zero_has_a_finite_value_and_a_way_up(name):
     own = {key: torch.tensor(1.0) for key in LOSSES[name].parameters}
     for count in (0.0, 3.0, 1e6):
