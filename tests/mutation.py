@@ -30,7 +30,8 @@ from tests.samples import differentiable, draw, every_setting
 
 from losslens.losses import LOSSES, LossEntry
 
-MODULES = tuple(dict.fromkeys(entry.element.__module__ for entry in LOSSES.values()))
+SHARED = ("losslens.losses.special",)  # has no member of its own
+MODULES = (*dict.fromkeys(entry.element.__module__ for entry in LOSSES.values()), *SHARED)
 JUDGES = (  # the quickest to notice first
     mathematics.value_equals_oracle,
     precision.right_in_float32,
@@ -39,6 +40,9 @@ JUDGES = (  # the quickest to notice first
     interface.a_mask_drops_what_it_hides,
     interface.nothing_but_missing_values_is_zero,
     precision.right_in_bfloat16,
+    mathematics.gradient_by_target_equals_oracle,
+    precision.finite_where_numbers_are_subnormal,
+    precision.finite_after_a_saturated_layer,
     mathematics.minimum_is_attained_at_the_target_alone,
     interface.reductions_keep_the_scale_contract,
 )
