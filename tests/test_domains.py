@@ -22,7 +22,7 @@ from losslens.losses.family import Argument
 from losslens.vocabulary.quantities import Choice, Domain, Range
 
 PROVEN = [entry for entry in LOSSES.values() if not entry.graph]
-EXAMPLES, FEW = 30, {"adaptive_robust": 8, "von_mises_fisher": 15}  # whose oracles integrate
+EXAMPLES, FEW = 50, {"adaptive_robust": 8, "von_mises_fisher": 15}  # whose oracles integrate
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]  # a busy machine is no defect of a loss
 HELD = 1e30  # beyond it gradients may be out of range of float32
 ROUNDING = {torch.float64: 1e-9, torch.float32: 2e-4}

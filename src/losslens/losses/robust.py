@@ -144,6 +144,7 @@ def barron(
 
 
 _CLOSEST = 1e-13  # to shape 2, where the formula is singular and its limit reached to all digits
+_FLAT = 1e-6  # shapes below it have powers within the series of all errors that there are
 
 
 def general(number: Tensor, shape: Tensor) -> Tensor:
@@ -156,10 +157,12 @@ def general(number: Tensor, shape: Tensor) -> Tensor:
     power = shape / 2.0 * growth
     small, large = power.abs() < 1e-2, power > 30.0
     near, far = torch.where(small, power, 0.0), torch.where(small | large, 1.0, power)
-    ratio = torch.where(small, _expm1_over_itself(near), expm1(far) / far)
+    divisor = torch.where(shape.abs() < _FLAT, 1.0, shape)  # any: where the shape is so small, every power is
     # Where one is lost beside the power, the distance goes into the exponent: apart, one overflows, the other not.
-    beyond = torch.where(large, power + distance.log(), 0.0).exp() / torch.where(shape == 0.0, 1.0, shape)
-    return torch.where(squared, parabola, torch.where(large, beyond, distance / 2.0 * growth * ratio))
+    beyond = torch.where(large, power + distance.log(), 0.0).exp() / divisor
+    around = distance / 2.0 * growth * _expm1_over_itself(near)
+    value = torch.where(small, around, torch.where(large, beyond, distance / divisor * expm1(far)))
+    return torch.where(squared, parabola, value)
 
 
 def _expm1_over_itself(number: Tensor) -> Tensor:
