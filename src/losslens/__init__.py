@@ -18,8 +18,10 @@ _HOMES = {
     "Criterion": "losslens.losses.criterion",
     "ACTIVATIONS": "losslens.activations",
     "check": "losslens.faces.check",
+    "LosslensWarning": "losslens.vocabulary.errors",
     "LOSSES": "losslens.losses",
     "compare": "losslens.faces.compare",
+    "implicit": "losslens.faces.implicit",
     "inspect": "losslens.faces.inspect",
     "load": "losslens.faces.models",
 }

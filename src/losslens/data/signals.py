@@ -1,9 +1,7 @@
-"""Pictures, sounds, films and point clouds: read into arrays in [-1, 1], and written so that no file is half there."""
+"""Pictures, sounds, films and oriented point clouds, read into arrays in [-1, 1]."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +52,7 @@ def read_picture(source: Any, size: int | None = None) -> Floats:
     if values.ndim != 3 or values.shape[-1] not in (1, 3, 4) or values.shape[0] * values.shape[1] < 2:
         raise _shaped("a picture (height, width) or (height, width, 1, 3 or 4)", values)
     values = values[..., :3]
-    return values if size is None else _resized(values, size)
+    return values if size is None else smaller(values, size)
 
 
 def read_sound(source: Any, rate: int = 44_100) -> Sound:
@@ -77,7 +75,7 @@ def read_sound(source: Any, rate: int = 44_100) -> Sound:
 
 
 def read_film(source: Any, size: int | None = None) -> Floats:
-    """A folder of pictures in the order of their names, an .npz file, or an array, as (frames, height, width, channels)."""
+    """A folder of pictures in the order of their names, .npz or an array, as (frames, height, width, channels)."""
     if isinstance(source, str | Path) and Path(source).is_dir():
         files = sorted(path for path in Path(source).iterdir() if path.suffix.lower() in PICTURES)
         frames: Any = [read_picture(path, size) for path in files]
@@ -93,7 +91,7 @@ def read_film(source: Any, size: int | None = None) -> Floats:
 
 
 def read_cloud(source: Any) -> Cloud:
-    """Points with normals, (points, 4 or 6): from an array, .npz (one array, or points and normals), .xyz or ASCII .ply."""
+    """Points with normals, (points, 4 or 6): an array, .npz (one array, or points and normals), .xyz, ASCII .ply."""
     values = np.asarray(_rows(Path(source)) if isinstance(source, str | Path) else source, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] not in (4, 6) or len(values) < 8:
         raise _shaped("8 or more oriented points: x y z nx ny nz in a row, or x y nx ny", values)
@@ -105,54 +103,10 @@ def read_cloud(source: Any) -> Cloud:
     centre, scale = (low + high) / 2, float((high - low).max()) / 2 / 0.8  # a tenth of the box is left at each side
     if scale == 0.0:
         raise BadInput(expected="points that differ", found="one place")
-    placed = [((points - centre) / scale), normals / length, centre]
-    return Cloud(*(part.astype(np.float32) for part in placed), scale)
-
-
-def write_picture(path: Path, values: Floats) -> None:
-    """Values (height, width, 1 or 3) in [-1, 1], clipped, as a picture in the format of the suffix."""
-    from PIL import Image
-
-    pixels = np.rint((np.clip(values, -1.0, 1.0) + 1.0) * 127.5).astype(np.uint8)
-    with written(path) as fresh:
-        Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(fresh)
-
-
-def write_film(path: Path, values: Floats) -> None:
-    """Values (frames, height, width, channels) as a folder of numbered pictures."""
-    with written(path) as fresh:
-        fresh.mkdir()
-        for place, frame in enumerate(values):
-            write_picture(fresh / f"{place:05d}.png", frame)
-
-
-def write_sound(path: Path, samples: Floats, rate: int) -> None:
-    """Samples (samples, channels) in [-1, 1], clipped, as 16-bit .wav."""
-    from scipy.io import wavfile
-
-    with written(path) as fresh:
-        wavfile.write(fresh, rate, np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype(np.int16))
-
-
-def write_arrays(path: Path, **arrays: npt.NDArray[Any]) -> None:
-    """Arrays by name as .npz."""
-    with written(path) as fresh, fresh.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-
-
-@contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes ``path`` if nothing went wrong and vanishes otherwise."""
-    fresh = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        yield fresh
-        if path.is_dir() and fresh.is_dir():
-            shutil.rmtree(path)
-        os.replace(fresh, path)
-    except OSError as error:
-        raise BadInput(expected="a file that can be written", found=f"{path} ({error.strerror})") from error
-    finally:
-        shutil.rmtree(fresh) if fresh.is_dir() else fresh.unlink(missing_ok=True)
+    placed, upright, centre = (
+        part.astype(np.float32) for part in ((points - centre) / scale, normals / length, centre)
+    )
+    return Cloud(placed, upright, centre, scale)
 
 
 def _pixels(path: str | Path) -> npt.NDArray[Any]:
@@ -185,8 +139,8 @@ def _from_whole(values: npt.NDArray[Any]) -> Floats:
     return ((values.astype(np.float64) - centre) / half).astype(np.float32)
 
 
-def _resized(values: Floats, size: int) -> Floats:
-    """With the longer side of that many pixels, each an average over those that it stands for."""
+def smaller(values: Floats, size: int) -> Floats:
+    """A picture with the longer side of that many pixels, each an average over those that it stands for."""
     from PIL import Image
 
     if size < 2:
@@ -194,7 +148,9 @@ def _resized(values: Floats, size: int) -> Floats:
     height, width = values.shape[:2]
     by = size / max(height, width)
     shape = (max(1, round(width * by)), max(1, round(height * by)))
-    channels = [Image.fromarray(values[..., c]).resize(shape, Image.Resampling.BILINEAR) for c in range(values.shape[-1])]
+    channels = [
+        Image.fromarray(values[..., c]).resize(shape, Image.Resampling.BILINEAR) for c in range(values.shape[-1])
+    ]
     return np.stack([np.asarray(channel) for channel in channels], axis=-1)
 
 

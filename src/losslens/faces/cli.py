@@ -14,6 +14,7 @@ import typer
 from losslens import __version__
 from losslens.faces.catalogue_commands import LIST_EXAMPLES, SHOW_EXAMPLES, list_, show
 from losslens.faces.check_command import CHECK_EXAMPLES, check
+from losslens.faces.implicit_command import IMPLICIT_EXAMPLES, implicit
 from losslens.faces.options import (
     Data,
     Group,
@@ -210,6 +211,7 @@ app.command(name="list", epilog=LIST_EXAMPLES)(list_)
 app.command(epilog=SHOW_EXAMPLES)(show)
 app.command(epilog=CHECK_EXAMPLES)(check)
 app.command(epilog=REPRODUCE_EXAMPLES)(reproduce)
+app.command(epilog=IMPLICIT_EXAMPLES)(implicit)
 
 
 def main() -> None:

@@ -40,18 +40,18 @@ def relative_error(prediction: Tensor, target: Tensor) -> float:
     return math.sqrt(_mean_square(prediction - target) / _mean_square(target))
 
 
-def closest(prediction: Tensor, target: Tensor, freedom: Tensor) -> Tensor:
-    """The prediction plus the combination of the columns of ``freedom`` (points, columns) that brings it closest.
+def missing(prediction: Tensor, target: Tensor, freedom: Tensor) -> Tensor:
+    """Which combination of the columns of ``freedom`` (points, columns) brings the prediction closest to the target.
 
-    For problems whose solution is known only up to such a combination, such as a constant.
+    (points, outputs) twice -> (columns, outputs). For problems whose solution is known only up to such a
+    combination, such as a constant.
 
-    >>> from losslens.measure.signals import closest
-    >>> closest(torch.tensor([[1.0], [3.0]]), torch.tensor([[0.0], [2.0]]), torch.ones(2, 1)).tolist()
-    [[0.0], [2.0]]
+    >>> from losslens.measure.signals import missing
+    >>> missing(torch.tensor([[1.0], [3.0]]), torch.tensor([[0.0], [2.0]]), torch.ones(2, 1)).tolist()
+    [[-1.0]]
     """
-    columns = freedom.double()
-    missing = torch.linalg.lstsq(columns, (target - prediction).double()).solution
-    return prediction + (columns @ missing).to(prediction.dtype)
+    solution: Tensor = torch.linalg.lstsq(freedom.double(), (target - prediction).double()).solution
+    return solution.to(prediction.dtype)
 
 
 def _mean_square(values: Tensor) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -21,14 +21,15 @@ class ImplicitSpec(Spec):
     """A network from coordinates in [-1, 1] to the values of a signal there; its last layer is linear.
 
     ``hidden`` are the widths of the layers behind the first, which is as wide as they begin, as the paper counts:
-    three hidden layers of 256 make five linear layers. ``first_omega`` is the frequency of the first sine layer, ``omega`` that of the others; ``frequencies`` and ``scale``
-    speak of the random Fourier features of the kind ``fourier``, whose layers are ReLU.
+    three hidden layers of 256 make five linear layers. ``first_omega`` is the frequency of the first sine layer,
+    ``omega`` that of the others; ``frequencies`` and ``scale`` speak of the random Fourier features of the kind
+    ``fourier``, whose layers are ReLU.
     """
 
     inputs: int = Field(ge=1)
     outputs: int = Field(1, ge=1)
     kind: NetworkKind = "siren"
-    hidden: tuple[int, ...] = Field((256, 256, 256), min_length=1)
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field((256, 256, 256), min_length=1)
     omega: float = Field(30.0, gt=0)
     first_omega: float = Field(30.0, gt=0)
     frequencies: int = Field(256, ge=1)

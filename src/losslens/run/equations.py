@@ -27,10 +27,11 @@ Solution = Callable[[Tensor], Tensor]  # (points, inputs) -> (points, outputs)
 def helmholtz(wavenumber: float = 6.0, points: int | None = None) -> Field:
     r"""Waves of one frequency in the square [-1, 1]^2 from a point source beside it: :math:`\Delta u + k^2 u = 0`.
 
-    Given are the boundary values of :math:`u = \tfrac{i}{4} H_0^{(1)}(k \|x - s\|)`, which is also the solution. Outputs
-    are the real and the imaginary part. Minimised are ten times the mean absolute error on the boundary and the mean
-    absolute residual divided by :math:`k^2`. Raises :class:`BadInput` near a resonance of the square, where boundary
-    values do not determine the solution. Source: the absolute residuals of Sitzmann et al., NeurIPS 2020.
+    Given are the boundary values of :math:`u = H_0^{(1)}(k \|x - s\|) / |H_0^{(1)}(k \|s\|)|`, which is also the
+    solution. Outputs are the real and the imaginary part. Minimised are ten times the mean absolute error on the
+    boundary and the mean absolute residual divided by :math:`k^2`. Raises :class:`BadInput` near a resonance of the
+    square, where boundary values do not determine the solution. Source: the absolute residuals of Sitzmann et al.,
+    NeurIPS 2020.
 
     >>> from losslens.run.equations import helmholtz
     >>> helmholtz(6.0).outputs
@@ -95,9 +96,9 @@ def wave(speed: float = 1.0, points: int | None = None) -> Field:
 
 
 def point_source(where: Tensor, wavenumber: float) -> Tensor:
-    """The field of a point source at (-1.5, 0.4), (points, 2) -> real and imaginary part (points, 2)."""
+    """The field of a source at (-1.5, 0.4), of modulus 1 in the middle, (points, 2) -> real, imaginary (points, 2)."""
     distance = (where.double() - torch.tensor(SOURCE, dtype=torch.float64)).norm(dim=-1).numpy()
-    values = 0.25j * special.hankel1(0, wavenumber * distance)
+    values = special.hankel1(0, wavenumber * distance) / abs(special.hankel1(0, wavenumber * math.hypot(*SOURCE)))
     return torch.from_numpy(np.stack([values.real, values.imag], axis=-1)).to(where.dtype)
 
 

@@ -134,7 +134,7 @@ def grid(shape: Sequence[int]) -> Tensor:
 def evaluate(network: nn.Module, coordinates: Tensor, chunk: int = 4096) -> Tensor:
     """Values of a network at any number of points, (points, outputs), in float32 on the CPU."""
     device = next(network.parameters()).device
-    parts = [network(part.to(device)).float().cpu() for part in coordinates.split(chunk)]
+    parts = [network(part.to(device)).float().cpu() for part in torch.split(coordinates, chunk)]
     return torch.cat(parts)
 
 

@@ -6,7 +6,8 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from losslens.run.spec import Precision
 
 CHUNK = 4096  # points at once: activations stay in the processor's cache, and second derivatives in memory
 CHECKPOINT_SECONDS = 20.0
+WORTH_THREADS = 2e8  # multiplications for the values at a chunk of points
 
 Watch = Callable[[int, float], None]  # the step that was done, the latest score
 
@@ -54,6 +56,10 @@ class Fitting:
 
     def run(self, steps: int, watch: Watch | None = None, checkpoint: Path | None = None) -> None:
         """Train up to step ``steps``, or until a loss is not finite; a file keeps the state now and then."""
+        with few_threads(self):
+            self._run(steps, watch, checkpoint)
+
+    def _run(self, steps: int, watch: Watch | None, checkpoint: Path | None) -> None:
         began = saved = time.perf_counter()
         self.curve = [reading for reading in self.curve if is_recorded(reading[0])] or [self.read()]
         while self.step < steps and not self.diverged:
@@ -86,13 +92,25 @@ class Fitting:
                 response = Response(self.network, part.coordinates, self.field.order)
                 terms = [term.weight * term.values(response, part.known).mean() for term in self.field.terms]
             loss = torch.stack(terms).sum() * (len(part) / len(points))
-            loss.backward()
+            torch.autograd.backward(loss)
             total += float(loss.detach())
         return total
 
     def read(self) -> tuple[int, float]:
         """The step and the yardstick's reading of the network as it is."""
         return self.step, self.field.yardstick.measure(lambda coordinates: evaluate(self.network, coordinates))
+
+
+@contextmanager
+def few_threads(fitting: Fitting) -> Iterator[None]:
+    """One thread where a step is so little work that threads would only wait for each other."""
+    parameters = sum(parameter.numel() for parameter in fitting.network.parameters())
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if CHUNK * parameters < WORTH_THREADS else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def is_recorded(step: int) -> bool:
@@ -102,7 +120,7 @@ def is_recorded(step: int) -> bool:
     >>> [step for step in range(91, 130) if is_recorded(step)]
     [95, 100, 110, 120]
     """
-    return step % max(5, 10 ** (len(str(step)) - 2)) == 0
+    return step % max(5, int(10 ** (len(str(step)) - 2))) == 0
 
 
 def save_state(fitting: Fitting, path: Path) -> None:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from losslens.losses.pointwise import mse
-from losslens.measure.signals import closest, psnr, snr
+from losslens.measure.signals import missing, psnr, snr
 from losslens.run.fields import Field, Known, Points, Response, Term, Yardstick, content_hash, grid, sampled
 
 Floats = npt.NDArray[np.float32]
@@ -57,10 +57,16 @@ def poisson(values: Floats, source: Literal["gradients", "laplacian"], points: i
         derivatives, order = second_differences(values), 2
 
     def score(found: Tensor, true: Tensor, where: Tensor) -> float:
-        ones = torch.ones(len(where), 1)
-        return psnr(closest(found, true, ones if order == 1 else torch.cat([ones, where], dim=1)), true)
+        free = freedom(where, order)
+        return psnr(found + free @ missing(found, true, free), true)
 
     return _on_grid(f"poisson from {source}", values, derivatives, points, term, order, "PSNR", score)
+
+
+def freedom(where: Tensor, order: int) -> Tensor:
+    """What derivatives of an order leave open, as columns (points, columns): a constant, for the second also slopes."""
+    ones = torch.ones(len(where), 1)
+    return ones if order == 1 else torch.cat([ones, where], dim=1)
 
 
 def differences(values: Floats) -> Floats:
@@ -76,7 +82,8 @@ def second_differences(values: Floats) -> Floats:
         ndimage.correlate1d(values, [1.0, -2.0, 1.0], axis=axis) / _spacing(values.shape[axis]) ** 2
         for axis in range(values.ndim - 1)
     ]
-    return np.sum(found, axis=0, dtype=np.float32)
+    total: Floats = np.sum(found, axis=0, dtype=np.float32)
+    return total
 
 
 def _gradient_error(response: Response, known: Known) -> Tensor:
@@ -114,7 +121,9 @@ def _on_grid(
         order=order,
         sample=sampled(Points(where, {"wanted": known}), size),
         terms=(term,),
-        yardstick=Yardstick(yardstick, "dB", True, lambda says: score(says(where[judged]), true[judged], where[judged])),
+        yardstick=Yardstick(
+            yardstick, "dB", True, lambda says: score(says(where[judged]), true[judged], where[judged])
+        ),
         content=content_hash(name, values),
         first_omega=(FIRST_OMEGA / 10, FIRST_OMEGA * 10) if name == "audio" else (10.0, 100.0),
         spacing=min(_spacing(size) for size in shape if size > 1),

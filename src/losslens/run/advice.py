@@ -1,0 +1,85 @@
+"""The classic mistakes with coordinate networks, looked for before a step is taken and said in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from losslens.models.coordinates import CoordinateNetwork
+from losslens.run.fields import Field
+from losslens.run.fitting import Fitting
+
+LARGE_RATE = 1e-3
+PHASE_SPREAD = (0.5, 2.0)
+LOOKED_AT = 2000
+
+
+def advice(fitting: Fitting) -> Iterator[str]:
+    """What is likely to go wrong with a training that has not begun, a few sentences each; nothing if all is well."""
+    field, network, rate = fitting.field, fitting.network, fitting.spec.learning_rate
+    where = field.sample(torch.Generator().manual_seed(fitting.spec.seed)).coordinates
+    yield from outside(where)
+    if network.spec.kind == "siren":
+        yield from _frequencies(field, network)
+        yield from _initialisation(
+            network, where[torch.randperm(len(where), generator=torch.Generator().manual_seed(0))[:LOOKED_AT]]
+        )
+        if rate >= LARGE_RATE:
+            yield (
+                f"The learning rate {rate:g} is large for a SIREN: its loss jumps or stalls from about "
+                "1e-3 on, as a small change of a weight shifts many waves. Use 1e-4, the rate of the paper."
+            )
+
+
+def outside(coordinates: Tensor) -> Iterator[str]:
+    """Whether coordinates leave the interval that frequencies and initial weights are made for."""
+    low, high = float(coordinates.min()), float(coordinates.max())
+    if low < -1.0 or high > 1.0:
+        yield (
+            f"Coordinates from {low:g} to {high:g} leave [-1, 1]. There the first layer oscillates faster than omega "
+            "says, and nothing is learned outside of the data. Bring them into [-1, 1]."
+        )
+
+
+def phase_spread(network: CoordinateNetwork, coordinates: Tensor) -> list[float]:
+    """Standard deviation over points of the phases that each sine layer behind the first receives, over its units.
+
+    About 1 at the initialisation of a SIREN, whatever the depth. Biases shift phases and are left out.
+    """
+    phases = network.pre_activations(coordinates)[1:]
+    return [float(phase.var(dim=0).mean().sqrt()) for phase in phases]
+
+
+def _frequencies(field: Field, network: CoordinateNetwork) -> Iterator[str]:
+    first, (low, high) = network.spec.first_omega, field.first_omega
+    if field.spacing is not None and first > math.pi / field.spacing:
+        yield (
+            f"A first omega of {first:g} lets the network oscillate between neighbouring samples, where nothing "
+            f"holds it: they cannot tell frequencies above {math.pi / field.spacing:.0f} apart. Use a smaller one."
+        )
+    elif first < low:
+        yield (
+            f"A first omega of {first:g} is low for '{field.name}' (usual: {low:g} to {high:g}): fine detail "
+            "is learned late or never."
+        )
+    elif first > high:
+        yield (
+            f"A first omega of {first:g} is high for '{field.name}' (usual: {low:g} to {high:g}): what is learned is "
+            "noisy between the points."
+        )
+
+
+def _initialisation(network: CoordinateNetwork, coordinates: Tensor) -> Iterator[str]:
+    low, high = PHASE_SPREAD
+    for place, spread in enumerate(phase_spread(network, coordinates), start=2):
+        if not low < spread < high:
+            yield (
+                f"The phases of sine layer {place} have a standard deviation of {spread:.2g} instead of about 1: these "
+                "are not the initial weights of a SIREN, and training will see "
+                + ("only noise. " if spread > high else "hardly any signal. ")
+                + "Call losslens.models.coordinates.siren_initialise(network.layers, omega), omega as in the layers."
+            )
+            return  # later layers follow from this one
