@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _timing import machine, save, say, table
 
 import losslens
+from _timing import machine, save, say, table
 from losslens.report.fit import Fitted
 
 CARRIER, INSIDE = "scikit-image==0.26.0", "skimage/data/camera.png"

@@ -154,7 +154,7 @@ def implicit(
     if out is None:
         return _fit(plan, notes, None, progress or Quiet())
     folder = Path(out).expanduser().absolute()
-    earlier(folder, plan.identity)
+    earlier(folder, plan.identity, "fit", "data and settings")
     manifest = Manifest(name=f"{task} {plan.source}".strip(), data=plan.identity, precision=plan.fitting.precision)
     claim(folder, manifest)
     with held(folder):

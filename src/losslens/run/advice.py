@@ -45,12 +45,14 @@ def outside(coordinates: Tensor) -> Iterator[str]:
 
 
 def phase_spread(network: CoordinateNetwork, coordinates: Tensor) -> list[float]:
-    """Standard deviation over points of the phases that each sine layer behind the first receives, over its units.
+    """Root mean square of the phases that the weights of each sine layer behind the first make, over points and units.
 
-    About 1 at the initialisation of a SIREN, whatever the depth. Biases shift phases and are left out.
+    About 1 at the initialisation of a SIREN, whatever depth and width. Biases are left out, whose share falls with the
+    width.
     """
+    shifts = [network.spec.omega * layer.bias.detach() for layer in network.layers[1:-1]]
     phases = network.pre_activations(coordinates)[1:]
-    return [float(phase.var(dim=0).mean().sqrt()) for phase in phases]
+    return [float((phase - shift).square().mean().sqrt()) for phase, shift in zip(phases, shifts, strict=True)]
 
 
 def _frequencies(field: Field, network: CoordinateNetwork) -> Iterator[str]:
@@ -77,7 +79,7 @@ def _initialisation(network: CoordinateNetwork, coordinates: Tensor) -> Iterator
     for place, spread in enumerate(phase_spread(network, coordinates), start=2):
         if not low < spread < high:
             yield (
-                f"The phases of sine layer {place} have a standard deviation of {spread:.2g} instead of about 1: these "
+                f"The phases of sine layer {place} have a root mean square of {spread:.2g} instead of about 1: these "
                 "are not the initial weights of a SIREN, and training will see "
                 + ("only noise. " if spread > high else "hardly any signal. ")
                 + "Call losslens.models.coordinates.siren_initialise(network.layers, omega), omega as in the layers."
