@@ -8,12 +8,12 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 
-def picture(height: int = 15, width: int = 11, channels: int = 1) -> Floats:
+def picture(height: int = 15, width: int = 11, channels: int = 1, disc: float = 0.4) -> Floats:
     """Smooth waves with a bright disc, in [-1, 1]; of odd sizes."""
     down, right = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     waves = [0.5 * np.sin(3 * down + 2 * right + phase) for phase in range(channels)]
-    disc = 0.4 * (down**2 + right**2 < 0.3)
-    return np.stack([wave + disc for wave in waves], axis=-1).astype(np.float32)
+    bright = disc * (down**2 + right**2 < 0.3)
+    return np.stack([wave + bright for wave in waves], axis=-1).astype(np.float32)
 
 
 def tone(samples: int = 401, channels: int = 1) -> Floats:

@@ -126,7 +126,7 @@ def implicit(
     ``task`` is image, audio, video, poisson, sdf, helmholtz or wave; ``source`` a path or an array, none for the two
     equations. ``options`` are those of the task: ``size`` (longer side; image, video, poisson), ``known`` (gradients or
     laplacian; poisson), ``wavenumber`` (helmholtz), ``speed`` (wave), ``points`` (random points at each step; all).
-    ``network`` and ``baselines`` are siren, relu, tanh or fourier; None for the baselines means all that can be. With
+    ``network`` and ``baselines`` are siren, relu, tanh or fourier; baselines of None are all that can be. With
     ``out`` a folder receives the model, the reconstruction, results.json and report.html, and calling again with the
     same one continues, also to more steps.
 

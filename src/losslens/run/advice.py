@@ -57,10 +57,13 @@ def phase_spread(network: CoordinateNetwork, coordinates: Tensor) -> list[float]
 
 def _frequencies(field: Field, network: CoordinateNetwork) -> Iterator[str]:
     first, (low, high) = network.spec.first_omega, field.first_omega
-    if field.spacing is not None and first > math.pi / field.spacing:
+    finest = (
+        math.inf if field.spacing is None else math.pi / field.spacing * field.inputs
+    )  # weights are up to 1 / inputs
+    if first > finest:
         yield (
             f"A first omega of {first:g} lets the network oscillate between neighbouring samples, where nothing "
-            f"holds it: they cannot tell frequencies above {math.pi / field.spacing:.0f} apart. Use a smaller one."
+            f"holds it: they cannot tell more than {finest:.0f} from less. Use a smaller one."
         )
     elif first < low:
         yield (

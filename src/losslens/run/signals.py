@@ -125,6 +125,6 @@ def _on_grid(
             yardstick, "dB", True, lambda says: score(says(where[judged]), true[judged], where[judged])
         ),
         content=content_hash(name, values),
-        first_omega=(FIRST_OMEGA / 10, FIRST_OMEGA * 10) if name == "audio" else (10.0, 100.0),
+        first_omega=(min(FIRST_OMEGA, len(where)) / 10, FIRST_OMEGA * 10) if name == "audio" else (10.0, 100.0),
         spacing=min(_spacing(size) for size in shape if size > 1),
     )
