@@ -11,6 +11,7 @@ import pytest
 import torch
 from tests.implicit_data import circle, film, picture, sphere, tone
 from tests.small_runs import call, without_times
+from tests.test_report_browser import visit
 
 import losslens
 from losslens.data.signals import read_picture
@@ -397,6 +398,14 @@ def test_the_command_leaves_everything_and_draws_again(task, tmp_path):
     assert ended.status == 0, ended.err
     assert again.stat().st_size > 0
     assert not list(out.rglob("*.partial*"))
+
+
+def test_the_page_is_drawn_silent_and_offline(tmp_path):
+    fit = losslens.implicit("audio", tone(), baselines=("relu",), steps=20, hidden=(8,), out=tmp_path / "fit")
+    seen = visit((tmp_path / "fit" / "report.html").read_text(), tmp_path)
+    seen.check()
+    assert seen.probe["plots"] == 2 * 3  # three layers each: readings by step, and the sounds
+    assert fit.found.sentence in seen.dom
 
 
 def test_evaluate_writes_other_forms_and_refuses_impossible_ones(tmp_path):

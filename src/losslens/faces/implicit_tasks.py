@@ -97,7 +97,7 @@ def helmholtz(*, wavenumber: float = 6.0, points: int | None = None) -> Problem:
     """Waves of one frequency in a square."""
     canvas = square("helmholtz", "numbers", (GRID, GRID))
     truth = equations.point_source(places(canvas, canvas.shape), wavenumber)
-    usual = Usual(10.0, 10.0, (64, 64), 2000, 5e-4)
+    usual = Usual(10.0, 10.0, (64, 64), 1000, 5e-4)
     return Problem(equations.helmholtz(wavenumber, points), canvas, _on(canvas, truth), usual)
 
 

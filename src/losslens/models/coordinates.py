@@ -150,6 +150,6 @@ def _activation(spec: ImplicitSpec, place: int) -> nn.Module:
 
 @torch.no_grad()
 def _he_initialise(layers: list[nn.Linear], gain: float) -> None:
+    """Biases stay as PyTorch draws them: at zero every kink of a first ReLU layer would pass through the origin."""
     for layer in layers:
         nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.in_features))
-        nn.init.zeros_(layer.bias)

@@ -28,7 +28,7 @@ def helmholtz(wavenumber: float = 6.0, points: int | None = None) -> Field:
     r"""Waves of one frequency in the square [-1, 1]^2 from a point source beside it: :math:`\Delta u + k^2 u = 0`.
 
     Given are the boundary values of :math:`u = H_0^{(1)}(k \|x - s\|) / |H_0^{(1)}(k \|s\|)|`, which is also the
-    solution. Outputs are the real and the imaginary part. Minimised are ten times the mean absolute error on the
+    solution. Outputs are the real and the imaginary part. Minimised are the mean absolute error on the
     boundary and the mean absolute residual divided by :math:`k^2`. Raises :class:`BadInput` near a resonance of the
     square, where boundary values do not determine the solution. Source: the absolute residuals of Sitzmann et al.,
     NeurIPS 2020.
@@ -51,7 +51,7 @@ def helmholtz(wavenumber: float = 6.0, points: int | None = None) -> Field:
     def solution(where: Tensor) -> Tensor:
         return point_source(where, wavenumber)
 
-    terms = (Term("residual", 1.0, residual), Term("boundary values", 10.0, _edge_error))
+    terms = (Term("residual", 1.0, residual), Term("boundary values", 1.0, _edge_error))
     box = ((-1.0, 1.0), (-1.0, 1.0))
     return _equation("helmholtz", 2, terms, box, edge, solution, points, np.array(wavenumber))
 
