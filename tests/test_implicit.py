@@ -69,6 +69,7 @@ def test_the_yardstick_of_a_fit_is_that_of_its_drawing():
         fit = fitted(name, steps=20)
         error = np.mean((fit.trained.reconstruct().astype(float) - LEARNED[name][1]) ** 2)
         assert fit.score == pytest.approx(10 * np.log10(4.0 / error), abs=0.01)
+        assert np.allclose(fit.trained.at([[-1.0, 1.0]]), fit.trained.reconstruct()[0, -1], atol=1e-5)
 
 
 def test_the_distance_is_in_the_units_of_the_cloud(tmp_path):
@@ -329,6 +330,7 @@ WRONG = {
     "omega: input should be greater than 0": ("image", picture(), {"omega": -1.0}),
     "hidden 0: input should be greater": ("image", picture(), {"hidden": (0,)}),
     "one or more steps": ("image", picture(), {"steps": 0}),
+    "device of this machine": ("image", picture(), {"device": "tpu"}),
     "precision: input should be": ("image", picture(), {"precision": "fp8"}),
     "no resonance of the square": ("helmholtz", None, {"wavenumber": 2.2214}),
     "a positive wavenumber": ("helmholtz", None, {"wavenumber": -1.0}),

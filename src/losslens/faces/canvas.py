@@ -55,12 +55,16 @@ def places(canvas: Canvas, shape: tuple[int, ...]) -> Tensor:
 def draw(canvas: Canvas, network: nn.Module, shape: tuple[int, ...] | None = None) -> Floats:
     r"""What the network says on the grid, at any resolution, (\*shape, outputs)."""
     shape = shape or canvas.shape
-    where = places(canvas, shape)
+    return values_at(canvas, network, places(canvas, shape)).reshape(*shape, -1).numpy()
+
+
+def values_at(canvas: Canvas, network: nn.Module, where: Tensor) -> Tensor:
+    """What the network says at coordinates, and what derivatives leave open, (points, outputs)."""
     values = evaluate(network, where)
-    if canvas.plane:
-        plane = torch.tensor(canvas.plane)
-        values = values + torch.cat([torch.ones(len(where), 1), where], dim=1)[:, : len(plane)] @ plane
-    return values.reshape(*shape, -1).numpy()
+    if not canvas.plane:
+        return values
+    plane = torch.tensor(canvas.plane)
+    return values + torch.cat([torch.ones(len(where), 1), where], dim=1)[:, : len(plane)] @ plane
 
 
 def resolution(canvas: Canvas, text: str | None) -> tuple[int, ...]:

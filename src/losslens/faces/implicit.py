@@ -14,7 +14,8 @@ import numpy.typing as npt
 import torch
 from pydantic import ValidationError
 
-from losslens.faces.canvas import Canvas, draw, places, resolution
+from losslens.faces.canvas import Canvas, draw, places, resolution, values_at
+from losslens.faces.devices import usable
 from losslens.faces.folder import Manifest, claim, earlier, held
 from losslens.faces.implicit_pages import write_results
 from losslens.faces.implicit_tasks import TASKS, Problem
@@ -53,7 +54,7 @@ class Trained:
         if where.ndim != 2 or where.shape[1] != self.network.spec.inputs:
             raise BadInput(expected=f"coordinates (points, {self.network.spec.inputs})", found=f"{tuple(where.shape)}")
         _warn(outside(where))
-        return evaluate(self.network, where).numpy()
+        return values_at(self.canvas, self.network, where).numpy()
 
     def save(self, folder: Path) -> None:
         """Write model.json and weights.safetensors into a folder that appears complete."""
@@ -116,7 +117,7 @@ def implicit(
     learning_rate: float | None = None,
     seed: int = 0,
     precision: str = "fp32",
-    device: str = "cpu",
+    device: str = "auto",
     out: str | Path | None = None,
     progress: Bars | Quiet | None = None,
     **options: Any,
@@ -146,7 +147,7 @@ def implicit(
         baselines,
         steps,
         {"hidden": hidden, "omega": omega, "first_omega": first_omega, "scale": scale},
-        {"learning_rate": learning_rate, "seed": seed, "precision": precision, "device": device},
+        {"learning_rate": learning_rate, "seed": seed, "precision": precision, "device": usable(device)},
         options,
     )
     notes = list(dict.fromkeys(text for spec in plan.networks for text in advice(plan.start(spec))))

@@ -63,7 +63,7 @@ def implicit(
     resolution: Annotated[str | None, typer.Option(help="For evaluate: 512x512, or 512 for the longest axis.")] = None,
     seed: Annotated[int, typer.Option(help="Initial weights and points.")] = 0,
     precision: Annotated[str, typer.Option(help="fp32 or bf16 (layers behind the first).")] = "fp32",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     json: Json = False,
 ) -> None:
     """Fit a network from coordinates to a signal (SIREN), or make it solve an equation, beside simpler networks.
