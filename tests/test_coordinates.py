@@ -39,7 +39,7 @@ def test_the_weights_fill_the_bounds_of_the_paper():
         assert layer.bias.abs().max() <= 1 / math.sqrt(layer.in_features)
 
 
-@pytest.mark.parametrize("width", [128, 512])
+@pytest.mark.parametrize("width", [256, 512])
 def test_activations_look_alike_at_every_depth(width):
     phases = deep(width).pre_activations(LINE)
     assert len(phases) == DEPTH + 1

@@ -46,19 +46,16 @@ class Fitted(Spec):
 
     @property
     def sentence(self) -> str:
-        """The outcome in one sentence, the first network beside the best of the others.
-
-        What is good for one number may be a question of time: with more steps the order can change.
-        """
+        """The outcome in one sentence, the first network beside the best of the others."""
         first, *others = self.rows
         if first.score is None:
             return f"{first.title} did not learn '{self.task}': {first.diverged}."
-        start = f"{first.title} has {_number(first.score, self.unit)} {self.yardstick} after {first.steps:,} steps"
+        start = f"{self.yardstick} after {first.steps:,} steps: {first.title} {_number(first.score, self.unit)}"
         scored = [row for row in others if row.score is not None]
         if not scored:
             return f"{start}."
         best = max(scored, key=lambda row: (row.score or 0.0) * (1 if self.higher_is_better else -1))
-        return f"{start}; the best of the others, {best.title}, has {_number(best.score or 0.0, self.unit)}."
+        return f"{start}; {best.title}, the best of the others, {_number(best.score or 0.0, self.unit)}."
 
 
 def render(found: Fitted, pictures: list[tuple[str, str]], sounds: dict[str, list[float]]) -> str:
