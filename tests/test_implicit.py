@@ -333,6 +333,8 @@ WRONG = {
     "device of this machine": ("image", picture(), {"device": "tpu"}),
     "precision: input should be": ("image", picture(), {"precision": "fp8"}),
     "no resonance of the square": ("helmholtz", None, {"wavenumber": 2.2214}),
+    "a positive speed": ("wave", None, {"speed": 0.0}),
+    "one or more points": ("wave", None, {"points": 0}),
     "a positive wavenumber": ("helmholtz", None, {"wavenumber": -1.0}),
 }
 

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import ValidationError
 
 from losslens.faces.canvas import Canvas, draw, places, resolution, values_at
 from losslens.faces.devices import usable
 from losslens.faces.folder import Manifest, claim, earlier, held
 from losslens.faces.implicit_pages import write_results
-from losslens.faces.implicit_tasks import TASKS, Problem
+from losslens.faces.implicit_plan import Plan, make_plan
+from losslens.faces.implicit_tasks import Problem
 from losslens.faces.progress import Bars, Quiet
 from losslens.measure.signals import missing
-from losslens.models.coordinates import CoordinateNetwork, ImplicitSpec, NetworkKind
+from losslens.models.coordinates import CoordinateNetwork, ImplicitSpec
 from losslens.models.files import load_parts, save_parts
-from losslens.models.spec import Spec
 from losslens.report.fit import TITLES, Fitted, FittedRow
 from losslens.run.advice import advice, outside
-from losslens.run.fields import content_hash, evaluate
-from losslens.run.fitting import Fitting, FittingSpec, load_state
+from losslens.run.fields import evaluate
+from losslens.run.fitting import Fitting, load_state
 from losslens.run.signals import freedom
-from losslens.vocabulary.errors import BadInput, Interrupted, LosslensWarning, unknown
+from losslens.vocabulary.errors import BadInput, Interrupted, LosslensWarning
 
 Floats = npt.NDArray[np.float32]
-Checked = TypeVar("Checked", bound=Spec)
-KINDS: tuple[NetworkKind, ...] = get_args(NetworkKind)
-SCALE_OF_OMEGA = 6.0  # Fourier features of a scale reach about as far as a first omega of six times it
 
 
 @dataclass(frozen=True)
@@ -81,28 +76,6 @@ class Fit:
         return self.found.rows[0].score
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Everything that was asked for, checked."""
-
-    problem: Problem
-    networks: tuple[ImplicitSpec, ...]
-    fitting: FittingSpec
-    steps: int
-    task: str
-    source: str
-
-    @property
-    def identity(self) -> str:
-        """What an earlier run in the same folder must have had in common."""
-        settings = self.networks[0].model_dump_json() + self.fitting.model_dump_json()
-        return content_hash(self.problem.field.content + settings)
-
-    def start(self, network: ImplicitSpec) -> Fitting:
-        """A training before its first step."""
-        return Fitting(self.problem.field, CoordinateNetwork.build(network, self.fitting.seed), self.fitting)
-
-
 def implicit(
     task: str,
     source: Any = None,
@@ -140,7 +113,7 @@ def implicit(
     >>> fit.found.yardstick, fit.score > 20, fit.trained.reconstruct("32x32").shape
     ('PSNR', True, (32, 32, 1))
     """
-    plan = _plan(
+    plan = make_plan(
         task,
         source,
         network,
@@ -171,72 +144,6 @@ def load_fit(folder: str | Path) -> Trained:
         return Trained(network, Canvas.model_validate(text["canvas"]))
 
     return load_parts(Path(folder), "fit", restore)
-
-
-def _plan(
-    task: str,
-    source: Any,
-    network: str,
-    baselines: Sequence[str] | None,
-    steps: int | None,
-    asked: dict[str, Any],
-    training: dict[str, Any],
-    options: dict[str, Any],
-) -> Plan:
-    """Settings that were not asked for are those that suit the task."""
-    problem = _problem(task, source, {name: value for name, value in options.items() if value is not None})
-    usual, field = problem.usual, problem.field
-    asked = {name: value for name, value in asked.items() if value is not None}
-    common = {"hidden": usual.hidden, "omega": usual.omega, "first_omega": usual.first_omega, **asked}
-    if "omega" in asked and "first_omega" not in asked and usual.first_omega == usual.omega:
-        common["first_omega"] = asked["omega"]
-    common = {"scale": common["first_omega"] / SCALE_OF_OMEGA, **common}
-    kinds = [network, *(KINDS if baselines is None else baselines)]
-    for kind in kinds:
-        if kind not in KINDS:
-            raise unknown("network", kind, KINDS)
-    if field.order > 1 and baselines is None and network != "relu":
-        kinds.remove("relu")
-    if field.order > 1 and "relu" in kinds:
-        raise BadInput(
-            expected=f"networks with second derivatives, which '{field.name}' asks for",
-            found="relu, whose second derivatives are zero everywhere",
-            remedy="Take siren, tanh or fourier.",
-        )
-    networks = [
-        _checked(ImplicitSpec, {"inputs": field.inputs, "outputs": field.outputs, "kind": kind, **common})
-        for kind in dict.fromkeys(kinds)
-    ]
-    if training["learning_rate"] is None:
-        training["learning_rate"] = usual.learning_rate
-    steps = usual.steps if steps is None else steps
-    if steps < 1:
-        raise BadInput(expected="one or more steps", found=str(steps))
-    name = Path(source).name if isinstance(source, str | Path) else "" if source is None else "array"
-    return Plan(problem, tuple(networks), _checked(FittingSpec, training), steps, task, name)
-
-
-def _problem(task: str, source: Any, options: dict[str, Any]) -> Problem:
-    if task not in TASKS:
-        raise unknown("task", task, TASKS)
-    known = inspect.signature(TASKS[task]).parameters
-    if ("source" in known) != (source is not None):
-        wanted = "no data" if source is not None else "a path or an array"
-        raise BadInput(expected=f"{wanted} for '{task}'", found="none" if source is None else str(source))
-    for name in options:
-        if name not in known:
-            mine = ", ".join(option for option in known if option != "source")
-            raise BadInput(expected=f"an option of '{task}' ({mine})", found=repr(name))
-    return TASKS[task](*([] if source is None else [source]), **options)
-
-
-def _checked(kind: type[Checked], values: dict[str, Any]) -> Checked:
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = " ".join(str(part) for part in first["loc"])
-        raise BadInput(expected=f"{where}: {first['msg'].lower()}", found=repr(first["input"])) from error
 
 
 def _fit(plan: Plan, notes: Sequence[str], folder: Path | None, progress: Bars | Quiet) -> Fit:

@@ -68,6 +68,8 @@ def wave(speed: float = 1.0, points: int | None = None) -> Field:
     >>> wave().inputs
     2
     """
+    if speed <= 0:
+        raise BadInput(expected="a positive speed", found=f"{speed:g}")
     fastest = max(MODES) * math.pi * speed / 2.0
 
     def residual(response: Response, known: Known) -> Tensor:
