@@ -288,7 +288,7 @@ def test_an_output_folder_in_use(tmp_path, good):
 
     tiny(good, tmp_path / "out")
     with held(tmp_path / "out"):
-        parts = ("no other comparison is writing to", "choose another --out")
+        parts = ("no other run is writing to", "choose another --out")
         refuse(tmp_path, "compare", good, *TINY_OPTIONS, "--out", tmp_path / "out", parts=parts)
 
 

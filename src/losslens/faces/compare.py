@@ -14,6 +14,7 @@ from losslens.data.gate import Observation, look
 from losslens.data.profiles import Profiles
 from losslens.data.readers import read
 from losslens.data.splits import split
+from losslens.faces.devices import usable
 from losslens.faces.folder import Manifest, claim, earlier, held, place
 from losslens.faces.goal import settle_goal
 from losslens.faces.outcome import Comparison, Run, finish
@@ -93,7 +94,7 @@ def compare(
     before = earlier(folder, profiles.content_hash)
     request = Request(
         model=_network(code, hidden, activation),
-        training=_training(profiles, epochs, batch, learning_rates, _precision(precision, before), _device(device)),
+        training=_training(profiles, epochs, batch, learning_rates, _precision(precision, before), usable(device)),
         losses=tuple(losses),
         models=tuple(models),
         goal=goal,
@@ -191,15 +192,6 @@ def _precision(asked: str, before: Manifest | None) -> Precision:
     if asked not in get_args(Precision):
         raise unknown("precision", asked, ["auto", *get_args(Precision)])
     return cast(Precision, asked)
-
-
-def _device(asked: str) -> str:
-    from losslens.run.precision import best_device
-
-    known = ["auto", "cpu"] if best_device() == "cpu" else ["auto", "cpu", "cuda"]
-    if asked not in known:
-        raise unknown("device of this machine", asked, known)
-    return best_device() if asked == "auto" else asked
 
 
 def _rates(learning_rates: Sequence[float] | None) -> tuple[float, ...]:
