@@ -29,7 +29,7 @@ def _batch(loss: str) -> Batch:
 
 def _pair(kind: str, loss: str, link: str, activation: str = "relu") -> tuple[Autoencoder, Objective]:
     torch.manual_seed(0)
-    spec = ModelSpec(kind=kind, hidden=(8, 6), code=CODE, activation=activation)
+    spec = ModelSpec(kind=kind, linear_path=kind == "pca_path", hidden=(8, 6), code=CODE, activation=activation)
     model, objective = Autoencoder.build(spec, FEATURES), Objective(ObjectiveSpec(loss=loss, link=link), FEATURES, CODE)
     batch = _batch(loss)
     axes = torch.linalg.qr(torch.randn(FEATURES, CODE))[0].T if kind == "pca_path" else None

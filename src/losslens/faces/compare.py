@@ -18,7 +18,8 @@ from losslens.faces.folder import Manifest, claim, earlier, held, place
 from losslens.faces.goal import settle_goal
 from losslens.faces.outcome import Comparison, Run, finish
 from losslens.faces.progress import Bars, Quiet
-from losslens.models.spec import ModelSpec
+from losslens.models.spec import CorruptionSpec, ModelSpec, Normalisation
+from losslens.run.composition import Shared, corruption_named, shape_named
 from losslens.run.executors import Executor, LocalProcesses, Serial
 from losslens.run.plan import plan
 from losslens.run.prepared import DataFolder
@@ -26,6 +27,7 @@ from losslens.run.session import Clock, complete
 from losslens.run.spec import Precision, TrainingSpec
 from losslens.run.store import Store
 from losslens.vocabulary.errors import BadInput, Interrupted, unknown
+from losslens.vocabulary.quantities import Interval
 
 SMALL, SMALL_BATCH, LARGE_BATCH = 5000, 32, 128
 
@@ -34,8 +36,7 @@ SMALL, SMALL_BATCH, LARGE_BATCH = 5000, 32, 128
 class Request:
     """What was asked for, checked; the network and its training are specs already."""
 
-    model: ModelSpec
-    training: TrainingSpec
+    shared: Shared
     losses: tuple[str, ...]
     models: tuple[str, ...]
     goal: str | None
@@ -56,8 +57,17 @@ def compare(
     losses: Sequence[str] = (),
     models: Sequence[str] = (),
     code: int = 32,
-    hidden: Sequence[int] = (256,),
+    hidden: Sequence[int] | None = None,
     activation: str = "relu",
+    normalisation: str = "none",
+    dropout: float = 0.0,
+    tied: bool = False,
+    weight_decay: float = 0.0,
+    average: float = 0.0,
+    corruption: str | None = None,
+    emphasis: str = "none",
+    beta: float = 1.0,
+    shape: str | None = None,
     repeats: int = 5,
     seed: int = 0,
     epochs: int | None = None,
@@ -92,8 +102,30 @@ def compare(
     folder = place(out, profiles.name)
     before = earlier(folder, profiles.content_hash)
     request = Request(
-        model=_network(code, hidden, activation),
-        training=_training(profiles, epochs, batch, learning_rates, _precision(precision, before), _device(device)),
+        shared=Shared(
+            model=_network(
+                code=code,
+                hidden=hidden,
+                activation=activation,
+                normalisation=normalisation,
+                dropout=dropout,
+                tied=tied,
+            ),
+            training=_training(
+                profiles,
+                epochs=epochs,
+                batch=batch,
+                learning_rates=learning_rates,
+                precision=_precision(precision, before),
+                device=_device(device),
+                weight_decay=weight_decay,
+                average=average,
+            ),
+            shape=shape_named(shape, profiles.shape[1]),
+            classes=() if profiles.labels is None else tuple(sorted(set(map(str, profiles.labels)))),
+            corruption=_corruption(corruption, emphasis),
+            beta=_within("beta", beta, 0.0, math.inf),
+        ),
         losses=tuple(losses),
         models=tuple(models),
         goal=goal,
@@ -112,17 +144,16 @@ def settle(profiles: Profiles, seen: Observation, request: Request) -> Run:
     """Everything that will be done, or the reason why it cannot be; nothing is written yet."""
     intended = plan(
         seen,
+        request.shared,
         content_hash=profiles.content_hash,
         losses=request.losses,
         models=request.models,
-        model=request.model,
-        training=request.training,
         repeats=request.repeats,
         seed=request.seed,
     )
     goal = settle_goal(request.goal, profiles, seen, intended)
     split(profiles.shape[0], profiles.labels, profiles.groups, repeat=0, seed=request.seed)  # says what it lacks
-    return Run(profiles, seen, intended, goal, request.training)
+    return Run(profiles, seen, intended, goal, request.shared.training)
 
 
 def run(intended: Run, folder: Path, executor: Executor, clock: Clock, progress: Bars | Quiet) -> Comparison:
@@ -157,20 +188,34 @@ def _executor(workers: int | None) -> Executor:
     return LocalProcesses(None if workers is None else _at_least(0, workers, "workers"))
 
 
-def _network(code: int, hidden: Sequence[int], activation: str) -> ModelSpec:
+def _network(
+    *, code: int, hidden: Sequence[int] | None, activation: str, normalisation: str, dropout: float, tied: bool
+) -> ModelSpec:
     from losslens.activations import ACTIVATIONS
 
-    widths = tuple(_at_least(1, width, "hidden widths") for width in hidden)
-    return ModelSpec(hidden=widths, code=_at_least(1, code, "a code size"), activation=ACTIVATIONS[activation].name)
+    if normalisation not in get_args(Normalisation):
+        raise unknown("normalisation", normalisation, get_args(Normalisation))
+    chosen = {} if hidden is None else {"hidden": tuple(_at_least(1, width, "hidden widths") for width in hidden)}
+    return ModelSpec(
+        **chosen,
+        code=_at_least(1, code, "a code size"),
+        activation=ACTIVATIONS[activation].name,
+        normalisation=cast(Normalisation, normalisation),
+        dropout=_within("dropout", dropout, 0.0, 0.95),
+        tied=tied,
+    )
 
 
 def _training(
     profiles: Profiles,
+    *,
     epochs: int | None,
     batch: int | None,
     learning_rates: Sequence[float] | None,
     precision: Precision,
     device: str,
+    weight_decay: float,
+    average: float,
 ) -> TrainingSpec:
     usual = SMALL_BATCH if profiles.shape[0] < SMALL else LARGE_BATCH
     return TrainingSpec(
@@ -179,7 +224,27 @@ def _training(
         epochs=TrainingSpec().epochs if epochs is None else _at_least(1, epochs, "epochs"),
         precision=precision,
         device=device,
+        weight_decay=_within("weight decay", weight_decay, 0.0, 10.0),
+        average=_within("an average of weights", average, 0.0, 0.9999),
     )
+
+
+def _corruption(corruption: str | None, emphasis: str) -> CorruptionSpec | None:
+    if corruption is not None:
+        return corruption_named(corruption, emphasis)
+    if emphasis != "none":
+        raise BadInput(
+            expected="a corruption for the emphasis to speak of",
+            found="none",
+            remedy="Add, for instance, --corruption masking:0.25",
+        )
+    return None
+
+
+def _within(what: str, value: float, low: float, high: float) -> float:
+    if not low <= value <= high:
+        raise BadInput(expected=f"{what} in {Interval(low, high)}", found=f"{value:g}")
+    return value
 
 
 def _precision(asked: str, before: Manifest | None) -> Precision:

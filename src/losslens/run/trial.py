@@ -18,9 +18,11 @@ from losslens.measure.evidence import Evidence
 from losslens.measure.metrics import evaluate
 from losslens.measure.pictures import picture
 from losslens.models.autoencoders import Autoencoder, Outputs, build, start
+from losslens.models.corruptions import CORRUPTIONS, Reach, corrupt
 from losslens.models.objective import Batch, Objective
 from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, principal_axes, residual_nats
-from losslens.run.loop import train_best
+from losslens.run.generative import posterior, spread
+from losslens.run.loop import Corrupt, train_best
 from losslens.run.prepared import Prepared, prepared
 from losslens.run.spec import Fit, TrialResult, TrialSpec
 from losslens.vocabulary.errors import BadInput
@@ -48,23 +50,64 @@ def run_trial(spec: TrialSpec, folder: Path) -> Finished:
 
 def _trained(spec: TrialSpec, data: Prepared) -> Finished:
     assert spec.training is not None
+    assert spec.objective is not None
     make = _maker(spec, data)
-    rows = data.batches(make()[1].on_counts, spec.training.device)
+    device = spec.training.device
+    rows = data.batches(_sees_counts(spec), device, spec.objective.classes)
     train, valid = torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid)
-    training, fits = train_best(make, spec.training, rows, train, valid, _seed(spec))
+    corrupt = _corruption(spec, data)
+    training, fits = train_best(make, spec.training, rows, train, valid, _seed(spec), corrupt)
     parameters, seconds = training.parameters.values.numel(), sum(fit.seconds for fit in fits)
     if training.diverged and training.best_epoch == 0:
         return _diverged(spec, tuple(fits), training.diverged, parameters, seconds)
     model, objective = training.model, training.objective
     try:
         evidence = _evidence(
-            spec, data, model, rows, objective.reconstruct, lambda: _likelihood(objective, model, rows, data)
+            spec,
+            data,
+            model,
+            rows,
+            objective.reconstruct,
+            lambda: _likelihood(objective, model, rows, data),
+            _told(spec, model, objective, rows, data),
         )
     except BadInput as error:  # weights are finite, yet what they give on the held-out part is not
         return _diverged(spec, tuple(fits), f"on the held-out part it gave {error.found}", parameters, seconds)
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
     weights |= {f"objective.{k}": v for k, v in objective.state_dict().items()}
     return _finish(spec, evidence, tuple(fits), weights, parameters, seconds)
+
+
+def _told(
+    spec: TrialSpec, model: Autoencoder, objective: Objective, rows: Callable[[Tensor], Batch], data: Prepared
+) -> dict[str, Any]:
+    """What only some models say of the held-out part: a posterior, expected zeros and variances, labels."""
+    parts = _chunks(torch.from_numpy(data.split.test))
+    with torch.no_grad():
+        labels = [objective.labels(model(rows(part).profiles)) for part in parts]
+    return {
+        "posterior": posterior(model, objective, rows, parts, _seed(spec)) if model.variational else None,
+        "spread": spread(model, objective, rows, parts, _seed(spec)),
+        "said": None if labels[0] is None else [label for part in labels for label in part or ()],
+    }
+
+
+def _sees_counts(spec: TrialSpec) -> bool:
+    """Whether the loss or a corruption works on the counts behind the profiles."""
+    assert spec.objective is not None
+    assert spec.training is not None
+    corruptions = (spec.training.corruption, spec.training.pretraining_corruption)
+    thinned = any(each is not None and CORRUPTIONS[each.name].needs_counts for each in corruptions)
+    return thinned or LOSSES[spec.objective.loss].domain is Domain.COUNTS
+
+
+def _corruption(spec: TrialSpec, data: Prepared) -> Corrupt | None:
+    assert spec.training is not None
+    wanted = spec.training.corruption
+    if wanted is None:
+        return None
+    reach = Reach.of(data.profiles(torch.from_numpy(data.split.train)).to(spec.training.device))
+    return lambda batch, noise: corrupt(batch, wanted, reach, noise)
 
 
 def _baseline(spec: TrialSpec, data: Prepared) -> Finished:
@@ -79,9 +122,10 @@ def _baseline(spec: TrialSpec, data: Prepared) -> Finished:
         spec,
         data,
         model,
-        data.batches(True, "cpu"),
+        data.batches(True),
         lambda outputs, _: outputs.output,
         lambda: _baseline_nats(spec, data, model),
+        {},
     )
     parameters = sum(part.numel() for part in model.state_dict().values())
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
@@ -93,10 +137,10 @@ def _maker(spec: TrialSpec, data: Prepared) -> Callable[[], tuple[Autoencoder, O
     assert spec.objective is not None
     assert spec.training is not None
     objective_spec, device = spec.objective, spec.training.device
-    first = data.batches(True, "cpu")(torch.from_numpy(data.split.train))
+    first = data.batches(True)(torch.from_numpy(data.split.train))
     mean = first.profiles.mean(0)
     mean_counts = mean if first.counts is None else first.counts.mean(0)
-    linear = spec.model.kind == "pca_path"
+    linear = spec.model.linear_path
     wanted = linear or "scale" in LOSSES[objective_spec.loss].parameters
     axes = principal_axes(data, spec.model.code, spec.seed) if wanted else None
     errors = first.profiles - mean
@@ -126,6 +170,7 @@ def _evidence(
     rows: Callable[[Tensor], Batch],
     read: Read,
     nats: Callable[[], Nats | None],
+    told: dict[str, Any],
 ) -> Evidence:
     train, test = torch.from_numpy(data.split.train), torch.from_numpy(data.split.test)
     code, prediction = held_out(model, rows, read, test)
@@ -144,6 +189,7 @@ def _evidence(
         nats=None if likelihood is None else likelihood.values,
         measure=None if likelihood is None else likelihood.measure,
         seed=spec.split.seed,
+        **told,
     )
 
 
@@ -173,7 +219,7 @@ def _likelihood(objective: Objective, model: nn.Module, rows: Callable[[Tensor],
 
 
 def _baseline_nats(spec: TrialSpec, data: Prepared, model: nn.Module) -> Nats | None:
-    train, test = (data.batches(True, "cpu")(torch.from_numpy(part)) for part in (data.split.train, data.split.test))
+    train, test = (data.batches(True)(torch.from_numpy(part)) for part in (data.split.train, data.split.test))
     binary = bool(((train.profiles == 0) | (train.profiles == 1)).all())
     if spec.model.kind == "mean_profile" and (train.counts is not None or binary):
         return mean_binary_nats(train, test) if train.counts is None else mean_count_nats(train, test)
@@ -195,6 +241,8 @@ def _finish(
         arrays["examples"] = evidence.prediction[:: max(1, len(evidence.prediction) // EXAMPLES)][:EXAMPLES]
         if evidence.code is not None:
             arrays["picture"] = picture(evidence.code[:PICTURED], spec.split.seed)
+        if evidence.spread is not None:
+            arrays |= {f"spread.{name}": values for name, values in vars(evidence.spread).items()}
     return Finished(result, {name: value.cpu().numpy() for name, value in weights.items()}, arrays)
 
 
