@@ -85,10 +85,10 @@ class Evidence:
     train_labels: Labels | None = None
     nats: Doubles | None = None
     measure: Measure | None = None
+    seed: int = 0
     posterior: Posterior | None = None
     spread: Spread | None = None
     said: Labels | None = None
-    seed: int = 0
 
     def __post_init__(self) -> None:
         """Bring every array into its form, and refuse what does not fit together."""

@@ -13,11 +13,11 @@ USED = 0.01  # the same as a share of the largest variance, for codes without a 
 
 @metric(
     title="Active units",
-    unit="units of the code",
+    unit="1 (number of units)",
     higher_is_better=None,
     explanation="Code units that vary over held-out samples: of variational models those whose posterior mean has a "
     "variance above 0.01 (Burda, Grosse and Salakhutdinov, ICLR 2016), of others those with at least a hundredth of "
-    "the largest variance. A variational model with few of them has collapsed.",
+    "the largest variance; a variational model with few of them has collapsed.",
 )
 def active_units(evidence: Evidence) -> float | None:
     """How many code units vary; None without a code or with fewer than two samples."""
@@ -34,7 +34,7 @@ def active_units(evidence: Evidence) -> float | None:
     higher_is_better=None,
     explanation="What a nat of divergence from the prior weighs beside half the squared error of a profile (beside a "
     "nat, for counts and for zeros and ones): 1 is an evidence lower bound. Tools differ in it by a factor of "
-    "thousands under one name, through means in place of sums. Only variational models have it.",
+    "thousands under one name, through means in place of sums.",
 )
 def kl_weight(evidence: Evidence) -> float | None:
     """The effective weight of the divergence; None where there is none or the loss has no such scale."""
@@ -71,7 +71,7 @@ def zeros_gap(evidence: Evidence) -> float | None:
 
 @metric(
     title="Variance, gap",
-    unit="decades",
+    unit="1 (decades)",
     higher_is_better=False,
     explanation="How many decades the variance that a model of counts expects of a feature is from the variance seen "
     "on the held-out part: the median over features. Only models of counts have it.",
