@@ -167,7 +167,9 @@ def _depth(seen: Tensor, counts: Tensor) -> Tensor:
     depths = []
     for row, most in zip(seen, counts.sum(1).int().tolist(), strict=True):
         possible = torch.arange(1, most + 1, dtype=torch.float64)
-        apart = (row[None] * possible[:, None] / TARGET - (row[None] * possible[:, None] / TARGET).round()).abs().amax(1)
+        apart = (
+            (row[None] * possible[:, None] / TARGET - (row[None] * possible[:, None] / TARGET).round()).abs().amax(1)
+        )
         depths.append(float(possible[apart < 1e-2 + 1e-5 * possible][0]))
     return torch.tensor(depths, dtype=torch.float64)[:, None]
 

@@ -40,7 +40,9 @@ def _variational(hidden: tuple[int, ...] = (6,)) -> Autoencoder:
 # --- the deterministic limit ---------------------------------------------------------------------------------------
 
 
-def _plain_pytorch(model: Autoencoder, x: Tensor, loss: Callable[[Tensor, Tensor], Tensor], spec: TrainingSpec) -> Tensor:
+def _plain_pytorch(
+    model: Autoencoder, x: Tensor, loss: Callable[[Tensor, Tensor], Tensor], spec: TrainingSpec
+) -> Tensor:
     """A textbook loop over a deterministic network that starts at the weights of the variational one's means."""
     first, act, last = nn.Linear(FEATURES, 6), nn.ReLU(), nn.Linear(6, CODE)
     decoder = nn.Sequential(nn.Linear(CODE, 6), nn.ReLU(), nn.Linear(6, FEATURES))
@@ -263,7 +265,11 @@ def test_a_posterior_without_width_has_a_finite_bound() -> None:
 
 # --- what a model of counts expects --------------------------------------------------------------------------------
 
-MEANS, THETA, ODDS = np.array([[0.02, 0.7, 5.0, 300.0]]), np.array([0.3, 1.0, 8.0, 50.0]), np.array([0.01, 0.5, 2.0, 9.0])
+MEANS, THETA, ODDS = (
+    np.array([[0.02, 0.7, 5.0, 300.0]]),
+    np.array([0.3, 1.0, 8.0, 50.0]),
+    np.array([0.01, 0.5, 2.0, 9.0]),
+)
 
 
 def _settings(loss: str) -> dict[str, Tensor]:

@@ -29,9 +29,7 @@ def _batch(loss: str) -> Batch:
     return Batch(profiles, counts, size, 40 / size)
 
 
-def _pair(
-    kind: str, loss: str, link: str, activation: str = "relu", **network: Any
-) -> tuple[Autoencoder, Objective]:
+def _pair(kind: str, loss: str, link: str, activation: str = "relu", **network: Any) -> tuple[Autoencoder, Objective]:
     torch.manual_seed(0)
     spec = ModelSpec(
         kind=kind, linear_path=kind == "pca_path", hidden=(8, 6), code=CODE, activation=activation, **network
