@@ -149,7 +149,7 @@ def test_the_weight_beside_other_losses_is_by_their_pull_along_the_errors() -> N
 
 
 def test_a_calibrated_density_weighs_by_the_errors_of_its_batch() -> None:
-    by_batch = [part for part in np.split(_errors(), [25, 50])]
+    by_batch = np.split(_errors(), [25, 50])
     along = sum(part.size for part in by_batch)  # each batch pulls by its size: its squares over their mean
     expected = 3.0 * sum(float((part**2).sum()) for part in by_batch) / along
     assert _weighed("calibrated_gaussian") == pytest.approx(expected, rel=1e-4)
