@@ -155,6 +155,40 @@ def test_a_variational_model_trains_under_every_loss(data: str, cache_folder: Pa
     _runs(DATA[data], "variational", _fitting(DATA[data]), cache_folder)
 
 
+def test_a_denoising_trial_sees_corrupted_inputs_and_is_validated_on_clean_ones(cache_folder: Path) -> None:
+    folder = DataFolder.write(COUNTS, cache_folder).folder
+    fits = {kind: run_trial(_trial(COUNTS, kind, "mse"), folder).result.fits[0] for kind in
+            ("autoencoder", "denoising", "stacked", "stacked_denoising")}  # fmt: skip
+    assert fits["denoising"].valid[0] == fits["autoencoder"].valid[0]
+    assert fits["denoising"].train[0] != fits["autoencoder"].train[0]
+    assert len({fits[kind].valid[0] for kind in ("autoencoder", "stacked", "stacked_denoising")}) == 3
+
+
+@pytest.mark.parametrize("kind", ["classifier", "stacked_classifier"])
+def test_a_classifier_finds_classes_that_are_there(kind: str, cache_folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    classes = rng.permutation(np.repeat([0, 1, 2], 30))
+    values = rng.normal(size=(90, 16)) + 4.0 * np.eye(3, 16)[classes]
+    data = losslens.inspect(values, label=np.array(["c", "a", "b"])[classes]).profiles
+    shared = _shared(data, NETWORK, TRAINING.model_copy(update={"epochs": 30, "learning_rates": (1e-2,)}))
+    found = run_trial(_trial(data, kind, "mse", shared), DataFolder.write(data, cache_folder).folder).result.metrics
+    assert found["classifier_accuracy"] > 0.9
+    assert found["knn_accuracy"] > 0.9
+    assert 0.0 < found["r2"] < 1.0  # the decoder has read what there is
+
+
+def test_a_variational_trial_says_what_it_is(cache_folder: Path) -> None:
+    folder = DataFolder.write(COUNTS, cache_folder).folder
+    mse, counts = (run_trial(_trial(COUNTS, "variational", loss), folder).result.metrics for loss in ("mse", "poisson"))
+    assert mse["kl_weight"] == pytest.approx(0.5, rel=1e-5)
+    assert counts["kl_weight"] == 1.0
+    assert mse["marginal_nats_mass"] is mse["marginal_nats_density"] is counts["marginal_nats_density"] is None
+    assert counts["marginal_nats_mass"] > counts["nats_mass"]
+    plain = run_trial(_trial(COUNTS, "autoencoder", "poisson"), folder).result.metrics
+    assert plain["kl_weight"] is plain["marginal_nats_mass"] is None
+    assert plain["zeros_gap"] is not None
+
+
 # --- equal seeds ---------------------------------------------------------------------------------------------------
 
 
