@@ -22,6 +22,7 @@ from losslens.models.spec import ModelSpec
 from losslens.report.build import dataset
 from losslens.report.document import Dataset, Goal
 from losslens.run.advice import Advice, Hint, Situation, activations, advised, reference, traps
+from losslens.run.composition import Shared
 from losslens.run.plan import plan
 from losslens.run.spec import TrainingSpec
 
@@ -128,11 +129,10 @@ def _goal(aim: str | None, profiles: Profiles, seen: Observation, names: list[st
     """As a comparison of these losses would settle it."""
     intended = plan(
         seen,
+        Shared(model=ModelSpec(), training=TrainingSpec()),
         content_hash=profiles.content_hash,
         losses=names,
         models=(),
-        model=ModelSpec(),
-        training=TrainingSpec(),
         repeats=1,
         seed=0,
     )

@@ -39,17 +39,8 @@ def advise(
     """
     from losslens.faces.advise import advise as run
 
-    found = run(
-        data,
-        label=label,
-        group=group,
-        id_column=id_column,
-        transpose=transpose,
-        layer=layer,
-        kind=kind,
-        goal=goal,
-        seed=seed,
-    )
+    reading = {"label": label, "group": group, "id_column": id_column, "transpose": transpose, "layer": layer}
+    found = run(data, kind=kind, goal=goal, seed=seed, **reading)
     if json:
         print_json(found.as_json())
     else:

@@ -75,10 +75,25 @@ def compare(
     loss: Annotated[
         list[str] | None, typer.Option(help="A loss to compare, as NAME or NAME+OUTPUT (mse+softplus); repeatable.")
     ] = None,
-    models: Annotated[str, typer.Option(help="Networks, comma-separated: autoencoder,pca_path.")] = "",
+    models: Annotated[str, typer.Option(help="Kinds of models, comma-separated: losslens list models.")] = "",
     code: Annotated[int, typer.Option(help="Code size, also of the PCA baseline.")] = 32,
-    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers, comma-separated.")] = "256",
+    hidden: Annotated[
+        str | None, typer.Option(help="Widths (channels, of convolutions) of the hidden layers; 256 (16,32).")
+    ] = None,
     activation: Annotated[str, typer.Option(help="Hidden activation: losslens list activations.")] = "relu",
+    normalisation: Annotated[str, typer.Option(help="Between layers: none, batch or layer.")] = "none",
+    dropout: Annotated[float | None, typer.Option(help="Share of hidden units left out in a training step.")] = None,
+    tied: Annotated[bool, typer.Option("--tied", help="The decoder's weights are the encoder's, transposed.")] = False,
+    weight_decay: Annotated[float, typer.Option(help="Decoupled decay of the network's weights.")] = 0.0,
+    average: Annotated[
+        float | None, typer.Option(help="Running mean of weights, as 0.99; what is kept is the mean.")
+    ] = None,
+    corruption: Annotated[
+        str | None, typer.Option(help="Of denoising models, as NAME or NAME:STRENGTH: losslens list corruptions.")
+    ] = None,
+    emphasis: Annotated[str, typer.Option(help="On corrupted entries: none, double or full.")] = "none",
+    beta: Annotated[float, typer.Option(help="Weight of a variational model's divergence.")] = 1.0,
+    shape: Annotated[str | None, typer.Option(help="Of images, as 28x28 or 3x32x32; of series, as 1x1460.")] = None,
     repeats: Annotated[int, typer.Option(help="Random splits.")] = 5,
     seed: Annotated[int, typer.Option(help="Splits, initial weights and data order.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Most epochs of a training.")] = None,
@@ -113,8 +128,17 @@ def compare(
         losses=loss or (),
         models=listed(models),
         code=code,
-        hidden=[whole(width) for width in listed(hidden)],
+        hidden=None if hidden is None else [whole(width) for width in listed(hidden)],
         activation=activation,
+        normalisation=normalisation,
+        dropout=dropout,
+        tied=tied,
+        weight_decay=weight_decay,
+        average=average,
+        corruption=corruption,
+        emphasis=emphasis,
+        beta=beta,
+        shape=shape,
         repeats=repeats,
         seed=seed,
         epochs=epochs,

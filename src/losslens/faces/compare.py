@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 from losslens.data.gate import Observation, look
 from losslens.data.profiles import Profiles
@@ -19,24 +18,29 @@ from losslens.faces.folder import Manifest, claim, earlier, held, place
 from losslens.faces.goal import settle_goal
 from losslens.faces.outcome import Comparison, Run, finish
 from losslens.faces.progress import Bars, Quiet
-from losslens.models.spec import ModelSpec
+from losslens.faces.settings import (
+    BETA,
+    at_least,
+    corruption_of,
+    network,
+    precision_of,
+    training,
+    within,
+)
+from losslens.run.composition import Shared, shape_named
 from losslens.run.executors import Executor, LocalProcesses, Serial
 from losslens.run.plan import plan
 from losslens.run.prepared import DataFolder
 from losslens.run.session import Clock, complete
-from losslens.run.spec import Precision, TrainingSpec
 from losslens.run.store import Store
-from losslens.vocabulary.errors import BadInput, Interrupted, unknown
-
-SMALL, SMALL_BATCH, LARGE_BATCH = 5000, 32, 128
+from losslens.vocabulary.errors import BadInput, Interrupted
 
 
 @dataclass(frozen=True)
 class Request:
     """What was asked for, checked; the network and its training are specs already."""
 
-    model: ModelSpec
-    training: TrainingSpec
+    shared: Shared
     losses: tuple[str, ...]
     models: tuple[str, ...]
     goal: str | None
@@ -57,8 +61,17 @@ def compare(
     losses: Sequence[str] = (),
     models: Sequence[str] = (),
     code: int = 32,
-    hidden: Sequence[int] = (256,),
+    hidden: Sequence[int] | None = None,
     activation: str = "relu",
+    normalisation: str = "none",
+    dropout: float | None = None,
+    tied: bool = False,
+    weight_decay: float = 0.0,
+    average: float | None = None,
+    corruption: str | None = None,
+    emphasis: str = "none",
+    beta: float = 1.0,
+    shape: str | None = None,
     repeats: int = 5,
     seed: int = 0,
     epochs: int | None = None,
@@ -93,13 +106,35 @@ def compare(
     folder = place(out, profiles.name)
     before = earlier(folder, profiles.content_hash)
     request = Request(
-        model=_network(code, hidden, activation),
-        training=_training(profiles, epochs, batch, learning_rates, _precision(precision, before), usable(device)),
+        shared=Shared(
+            model=network(
+                code=code,
+                hidden=hidden,
+                activation=activation,
+                normalisation=normalisation,
+                dropout=dropout,
+                tied=tied,
+            ),
+            training=training(
+                profiles,
+                epochs=epochs,
+                batch=batch,
+                learning_rates=learning_rates,
+                precision=precision_of(precision, before),
+                device=usable(device),
+                weight_decay=weight_decay,
+                average=average,
+            ),
+            shape=shape_named(shape, profiles.shape[1]),
+            classes=() if profiles.labels is None else tuple(sorted(set(map(str, profiles.labels)))),
+            corruption=corruption_of(corruption, emphasis),
+            beta=within(BETA, beta, "beta"),
+        ),
         losses=tuple(losses),
         models=tuple(models),
         goal=goal,
-        repeats=_at_least(1, repeats, "repeats"),
-        seed=_at_least(0, seed, "a seed"),
+        repeats=at_least(1, repeats, "repeats"),
+        seed=at_least(0, seed, "a seed"),
     )
     intended = settle(profiles, seen, request)
     claim(folder, before or _manifest(intended))
@@ -113,17 +148,16 @@ def settle(profiles: Profiles, seen: Observation, request: Request) -> Run:
     """Everything that will be done, or the reason why it cannot be; nothing is written yet."""
     intended = plan(
         seen,
+        request.shared,
         content_hash=profiles.content_hash,
         losses=request.losses,
         models=request.models,
-        model=request.model,
-        training=request.training,
         repeats=request.repeats,
         seed=request.seed,
     )
     goal = settle_goal(request.goal, profiles, seen, intended)
     split(profiles.shape[0], profiles.labels, profiles.groups, repeat=0, seed=request.seed)  # says what it lacks
-    return Run(profiles, seen, intended, goal, request.training)
+    return Run(profiles, seen, intended, goal, request.shared.training)
 
 
 def run(intended: Run, folder: Path, executor: Executor, clock: Clock, progress: Bars | Quiet) -> Comparison:
@@ -155,60 +189,7 @@ def _manifest(intended: Run) -> Manifest:
 def _executor(workers: int | None) -> Executor:
     if workers == 0:
         return Serial()
-    return LocalProcesses(None if workers is None else _at_least(0, workers, "workers"))
-
-
-def _network(code: int, hidden: Sequence[int], activation: str) -> ModelSpec:
-    from losslens.activations import ACTIVATIONS
-
-    widths = tuple(_at_least(1, width, "hidden widths") for width in hidden)
-    return ModelSpec(hidden=widths, code=_at_least(1, code, "a code size"), activation=ACTIVATIONS[activation].name)
-
-
-def _training(
-    profiles: Profiles,
-    epochs: int | None,
-    batch: int | None,
-    learning_rates: Sequence[float] | None,
-    precision: Precision,
-    device: str,
-) -> TrainingSpec:
-    usual = SMALL_BATCH if profiles.shape[0] < SMALL else LARGE_BATCH
-    return TrainingSpec(
-        learning_rates=_rates(learning_rates),
-        batch=usual if batch is None else _at_least(1, batch, "a batch size"),
-        epochs=TrainingSpec().epochs if epochs is None else _at_least(1, epochs, "epochs"),
-        precision=precision,
-        device=device,
-    )
-
-
-def _precision(asked: str, before: Manifest | None) -> Precision:
-    """As asked; for ``auto`` what the folder was begun with, so that nothing in it is trained again."""
-    from losslens.run.precision import probe
-
-    if asked == "auto":
-        return before.precision if before else probe()
-    if asked not in get_args(Precision):
-        raise unknown("precision", asked, ["auto", *get_args(Precision)])
-    return cast(Precision, asked)
-
-
-def _rates(learning_rates: Sequence[float] | None) -> tuple[float, ...]:
-    """The grid, each rate once."""
-    rates = tuple(dict.fromkeys(learning_rates or TrainingSpec().learning_rates))
-    wrong = [rate for rate in rates if not 0 < rate < math.inf]
-    if wrong:
-        raise BadInput(
-            expected="positive learning rates", found=str(wrong[0]), remedy="Use, for instance, --lr 1e-4,1e-3."
-        )
-    return rates
-
-
-def _at_least(least: int, value: int, what: str) -> int:
-    if value < least:
-        raise BadInput(expected=f"{what} of at least {least}", found=str(value))
-    return value
+    return LocalProcesses(None if workers is None else at_least(0, workers, "workers"))
 
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}

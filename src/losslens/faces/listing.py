@@ -70,8 +70,33 @@ def _kinds() -> Iterable[dict[str, Any]]:
 
 
 def _models() -> Iterable[dict[str, Any]]:
-    yield {"name": "autoencoder", "summary": "An encoder and a decoder of linear layers and activations around a code."}
-    yield {"name": "pca_path", "summary": "The same beside a linear path that starts at PCA and shares the code."}
+    from losslens.models.catalogue import MODELS
+
+    for entry in MODELS.values():
+        yield {
+            "name": entry.name,
+            "aliases": list(entry.aliases),
+            "needs": entry.needs,
+            "terms": [term.loss for term in entry.terms],
+            "use": entry.use,
+            "failure": entry.failure,
+            "reference": entry.reference,
+            "summary": entry.summary,
+        }
+
+
+def _corruptions() -> Iterable[dict[str, Any]]:
+    from losslens.models.corruptions import CORRUPTIONS
+
+    for entry in CORRUPTIONS.values():
+        yield {
+            "name": entry.name,
+            "aliases": list(entry.aliases),
+            "options": {name: option.default for name, option in entry.options.items()},
+            "marks": entry.marks,
+            "needs_counts": entry.needs_counts,
+            "summary": entry.summary,
+        }
 
 
 def _data() -> Iterable[dict[str, Any]]:
@@ -85,6 +110,7 @@ CATALOGUES: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
     "losses": _losses,
     "activations": _activations,
     "models": _models,
+    "corruptions": _corruptions,
     "yardsticks": _yardsticks,
     "goals": _goals,
     "kinds": _kinds,

@@ -124,21 +124,13 @@ def _held(prepared: Prepared) -> Held:
 def _story(run: Run, prepared: Prepared, outcome: Outcome, clock: Clock) -> Story:
     return Story(
         goal=run.goal,
-        simplest_first=[_key(run, candidate) for candidate in sorted(run.plan.candidates, key=simplicity)],
+        simplest_first=[candidate.key for candidate in sorted(run.plan.candidates, key=simplicity)],
         test_share=len(prepared.split.test) / len(prepared.split.train),
         refused=run.refused,
         not_run=_not_run(run, outcome),
         settings=settings(run.plan, run.training, prepared),
         seconds=clock.elapsed,
         templates={entry.name: entry.torch_line for entry in LOSSES.values()},
-    )
-
-
-def _key(run: Run, candidate: Any) -> str:
-    return next(
-        spec.key
-        for spec in run.plan.trials
-        if spec.objective == candidate.objective and spec.model.kind == candidate.model
     )
 
 

@@ -1,6 +1,12 @@
 """Floor 3: from held-out evidence to yardsticks; importing this package fills the catalogues."""
 
-from losslens.measure import reconstruction, representation
+# The order of these imports is the order of the yardsticks.
+# isort: off
+from losslens.measure import reconstruction
+from losslens.measure import representation
+from losslens.measure import generative
+
+# isort: on
 from losslens.measure.evidence import Evidence, Measure
 from losslens.measure.goals import GOALS, Goal
 from losslens.measure.metrics import METRICS, Metric, evaluate, metric
@@ -13,6 +19,7 @@ __all__ = [
     "Measure",
     "Metric",
     "evaluate",
+    "generative",
     "metric",
     "reconstruction",
     "representation",

@@ -25,15 +25,46 @@ CLUSTER_SAMPLES = 10_000
 
 
 @dataclass(frozen=True, eq=False)
+class Posterior:
+    """What a variational model says of itself on the held-out part.
+
+    ``bound`` (samples,) is the negative importance-weighted bound of each profile in nats, over all codes, of the same
+    measure as the evidence's nats, or None for losses that are no likelihood; ``kl_weight`` is the weight of the
+    divergence beside half the squared error (or beside nats, for data that are not real numbers), or None where the
+    loss has no such scale.
+    """
+
+    bound: Doubles | None
+    kl_weight: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """What a model of counts expects beside what was seen on the held-out part.
+
+    Shares of zeros by feature and by sample, variances and means of counts over samples by feature.
+    """
+
+    zeros_seen: Doubles
+    zeros_expected: Doubles
+    row_zeros_seen: Doubles
+    row_zeros_expected: Doubles
+    variance_seen: Doubles
+    variance_expected: Doubles
+    mean_seen: Doubles
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """Held-out profiles beside their reconstructions, in one stated working space, with codes and labels.
 
     ``target`` and ``prediction`` are (samples, features), ``train_mean`` (features,) is the mean profile of the
     training part, ``code`` (samples, code) and ``train_code`` (training samples, code) are the encoder's output,
     ``nats`` (samples,) is the held-out negative log-likelihood of each profile, of counts or zeros and ones
-    (``measure="mass"``) or of real numbers (``"density"``): the two are not comparable. ``seed`` draws subsamples
-    and starts k-means: give all models of one repeat the same. Everything becomes text or float32
-    (nats: float64), contiguous; what has that form already is not copied.
+    (``measure="mass"``) or of real numbers (``"density"``): the two are not comparable. ``posterior`` and ``spread``
+    are there for variational models and for models of counts, ``said`` (samples,) are the labels that a classifier
+    gave. ``seed`` draws subsamples and starts k-means: give all models of one repeat the same. Everything becomes text
+    or float32 (nats: float64), contiguous; what has that form already is not copied.
 
     Raises:
         BadInput: shapes disagree, a value is missing or infinite (training diverged), or nats come without a measure.
@@ -55,6 +86,9 @@ class Evidence:
     nats: Doubles | None = None
     measure: Measure | None = None
     seed: int = 0
+    posterior: Posterior | None = None
+    spread: Spread | None = None
+    said: Labels | None = None
 
     def __post_init__(self) -> None:
         """Bring every array into its form, and refuse what does not fit together."""
@@ -63,9 +97,12 @@ class Evidence:
         self._put("train_mean", (features,))
         self._put("nats", (samples,), np.float64)
         self._put("labels", (samples,), np.str_)
+        self._put("said", (samples,), np.str_)
         _, width = self._put("code", (samples, None)) or (0, None)
         training = (self._put("train_code", (None, width)) or (None,))[0]
         self._put("train_labels", (training,), np.str_)
+        for told in (self.posterior, self.spread):
+            _check_told(told)
         _check_measure(self)
 
     def _put(self, name: str, shape: tuple[int | None, ...], kind: type[np.generic] = np.float32) -> tuple[int, ...]:
@@ -131,6 +168,12 @@ def _check_finite(name: str, array: npt.NDArray[Any]) -> None:
             found=f"{bad} of {array.size} missing or infinite",
             remedy="A model that gives such values has diverged and cannot be judged; try a lower learning rate.",
         )
+
+
+def _check_told(told: Posterior | Spread | None) -> None:
+    for name, value in () if told is None else vars(told).items():
+        if value is not None:
+            _check_finite(name, np.asarray(value))
 
 
 def _check_measure(evidence: Evidence) -> None:

@@ -8,6 +8,9 @@ evidence gives equal numbers, and on a random part of very large sets.
 
 from __future__ import annotations
 
+import warnings
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +23,7 @@ FEWEST_SAMPLES = 10
 FEATURE_BLOCK = 512
 VOTES = 5
 KNN_TRAINING, KNN_TEST = 50_000, 10_000
+PROBE_STRENGTH, PROBE_STEPS = 1.0, 200
 
 
 @metric(
@@ -63,16 +67,53 @@ def knn_accuracy(evidence: Evidence) -> float | None:
     Test samples of a label that the training part lacks are left out: no code could get them right.
     None if the training part has fewer than two labels.
     """
-    if evidence.code is None or evidence.labels is None or evidence.train_code is None or evidence.train_labels is None:
+    known = _known(evidence)
+    if known is None:
         return None
-    training = evidence.draw(len(evidence.train_labels), KNN_TRAINING)
-    known = evidence.train_labels[training]
-    test = evidence.draw(len(evidence.labels), KNN_TEST)
-    test = test[np.isin(evidence.labels[test], known)]
-    if len(test) == 0 or len(np.unique(known)) < 2:
+    return _balanced_accuracy(known.labels, _vote(known.train_code, known.train_labels, known.code))
+
+
+@metric(
+    title="Linear probe",
+    unit="1 (share of samples, mean over classes)",
+    higher_is_better=True,
+    explanation="Balanced accuracy on held-out samples of a logistic regression from standardised training codes to "
+    "labels: what a straight line can read from the code. Needs labels.",
+)
+def linear_probe(evidence: Evidence) -> float | None:
+    """Balanced accuracy of a logistic regression on the codes; None without labels of at least two classes."""
+    known = _known(evidence)
+    if known is None:
         return None
-    said = _vote(evidence.train_code[training], known, evidence.code[test])
-    return _balanced_accuracy(evidence.labels[test], said)
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
+
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=PROBE_STRENGTH, max_iter=PROBE_STEPS))
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the steps are few on purpose, and the same for all
+        said = probe.fit(known.train_code, known.train_labels).predict(known.code)
+    return _balanced_accuracy(known.labels, np.asarray(said, dtype=np.str_))
+
+
+@metric(
+    title="Classifier",
+    unit="1 (share of samples, mean over classes)",
+    higher_is_better=True,
+    explanation="Balanced accuracy of the labels that a classifier trained with them gives to held-out samples. Only "
+    "classifiers have it.",
+)
+def classifier_accuracy(evidence: Evidence) -> float | None:
+    """Balanced accuracy of the model's own labels; None where it gives none.
+
+    Test samples of a label that the training part lacks are left out, as for :func:`knn_accuracy`.
+    """
+    if evidence.said is None or evidence.labels is None or evidence.train_labels is None:
+        return None
+    known = np.isin(evidence.labels, evidence.train_labels)
+    return _balanced_accuracy(evidence.labels[known], evidence.said[known]) if known.any() else None
 
 
 @metric(
@@ -107,6 +148,28 @@ def kmeans_nmi(evidence: Evidence) -> float | None:
     return min(1.0, float(normalized_mutual_info_score(*evidence.clusters)))
 
 
+class _Known(NamedTuple):
+    """Codes and labels of training and test samples, the test samples of labels that the training part has."""
+
+    train_code: npt.NDArray[np.float64]
+    train_labels: npt.NDArray[np.str_]
+    code: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.str_]
+
+
+def _known(evidence: Evidence) -> _Known | None:
+    if evidence.code is None or evidence.labels is None or evidence.train_code is None or evidence.train_labels is None:
+        return None
+    training = evidence.draw(len(evidence.train_labels), KNN_TRAINING)
+    labels = evidence.train_labels[training]
+    test = evidence.draw(len(evidence.labels), KNN_TEST)
+    test = test[np.isin(evidence.labels[test], labels)]
+    if len(test) == 0 or len(np.unique(labels)) < 2:
+        return None
+    codes = evidence.train_code[training].astype(np.float64), evidence.code[test].astype(np.float64)
+    return _Known(codes[0], labels, codes[1], evidence.labels[test])
+
+
 def _squared_distances(target: npt.NDArray[np.float32], drawn: Indices) -> npt.NDArray[np.float64]:
     """Squared distances of the drawn rows in float64, a few features at a time; in float32 near neighbours tie."""
     gram = np.zeros((len(drawn), len(drawn)))
@@ -118,14 +181,14 @@ def _squared_distances(target: npt.NDArray[np.float32], drawn: Indices) -> npt.N
 
 
 def _vote(
-    train_code: npt.NDArray[np.float32], train_labels: npt.NDArray[np.str_], code: npt.NDArray[np.float32]
+    train_code: npt.NDArray[np.float64], train_labels: npt.NDArray[np.str_], code: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.str_]:
     from sklearn.neighbors import KNeighborsClassifier
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 
     voters = KNeighborsClassifier(min(VOTES, len(train_code)), algorithm="brute")
     with threadpool_limits(1):
-        said = voters.fit(train_code.astype(np.float64), train_labels).predict(code.astype(np.float64))
+        said = voters.fit(train_code, train_labels).predict(code)
     return np.asarray(said, dtype=np.str_)
 
 

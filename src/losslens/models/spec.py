@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-ModelKind = Literal["autoencoder", "pca_path", "pca", "mean_profile", "zeros"]
-TRAINED: tuple[ModelKind, ...] = ("autoencoder", "pca_path")
-BASELINES: tuple[ModelKind, ...] = ("pca", "mean_profile", "zeros")
+Architecture = Literal["perceptron", "convolutional"]
+Normalisation = Literal["none", "batch", "layer"]
+BASELINES = ("pca", "mean_profile", "zeros")
 
 
 class Spec(BaseModel):
@@ -18,27 +18,64 @@ class Spec(BaseModel):
 
 
 class ModelSpec(Spec):
-    """A network: G - hidden - code - hidden reversed - G.
+    """A network: features - hidden - code - hidden reversed - features.
 
-    ``pca_path`` adds a linear path initialised from PCA beside the network, sharing its code; the network
-    starts at zero, so that training starts at PCA exactly.
+    ``kind`` is a name of the catalogue of models, or a baseline; the other fields say what the network is.
     """
 
-    kind: ModelKind = "autoencoder"
+    kind: str = "autoencoder"
+    architecture: Architecture = "perceptron"
     hidden: tuple[int, ...] = (256,)
     code: int = Field(32, ge=1)
     activation: str = "relu"
+    code_activation: str = "linear"
+    normalisation: Normalisation = "none"
+    dropout: float = Field(0.0, ge=0, lt=1)
+    tied: bool = Field(False, description="the decoder's weights are the encoder's, transposed")
+    linear_path: bool = Field(False, description="a linear path that starts at PCA, beside the network")
+    variational: bool = Field(False, description="the encoder gives a normal distribution of codes")
+    reads_code: bool = Field(False, description="the decoder learns to read the code without shaping it")
+    shape: tuple[int, ...] = Field((), description="channels, height and width, for convolutions")
 
     @property
     def is_trained(self) -> bool:
         """Whether it is fitted by gradient descent rather than in closed form."""
-        return self.kind in TRAINED
+        return self.kind not in BASELINES
+
+
+class TermSpec(Spec):
+    """A part of an objective beside the reconstruction: a loss over named outputs of the network, and its weight.
+
+    Weights speak of a sample's loss summed over features. For the first ``warm_up`` epochs the weight rises from zero.
+    """
+
+    loss: str
+    weight: float = Field(1.0, ge=0)
+    options: dict[str, Any] = {}
+    on: dict[str, str] = Field({}, description="which output each argument of the loss is, where names differ")
+    warm_up: int = Field(0, ge=0)
 
 
 class ObjectiveSpec(Spec):
-    """A loss, the output activation that maps the network into its domain, and the loss's options."""
+    """A loss of the reconstruction, the output activation that maps the network into its domain, and further terms."""
 
     loss: str
     link: str = "linear"
-    options: dict[str, float] = {}
+    options: dict[str, Any] = {}
     content: str = Field("", description="hash of the code of a loss that is not the package's own")
+    terms: tuple[TermSpec, ...] = ()
+    classes: tuple[str, ...] = Field((), description="labels that a classifier on the code tells apart")
+
+
+class CorruptionSpec(Spec):
+    """What is done to inputs before the network sees them; ``corrupted`` and ``intact`` weigh the entries' losses."""
+
+    name: str
+    options: dict[str, float] = {}
+    corrupted: float = Field(1.0, ge=0)
+    intact: float = Field(1.0, ge=0)
+
+    @property
+    def emphasises(self) -> bool:
+        """Whether entries weigh differently by what was done to them."""
+        return (self.corrupted, self.intact) != (1.0, 1.0)

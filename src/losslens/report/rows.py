@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from losslens.measure.metrics import METRICS
+from losslens.models.catalogue import MODELS
 from losslens.report.decision import Decision, decide, difference
 from losslens.report.document import Curve, Difference, Measurement, Row
 from losslens.report.statistics import Interval
@@ -101,7 +102,9 @@ def title(key: str) -> str:
         return BASELINE_TITLES[key]
     pair, _, model = key.partition("@")
     loss, _, link = pair.partition("+")
-    return loss + (f" with {link} output" if link else "") + (" with PCA path" if model == "pca_path" else "")
+    called = MODELS[model].called if model else ""
+    joint = "" if not called else " " if called.startswith("with") else ", "
+    return loss + (f" with {link} output" if link else "") + joint + called
 
 
 def _failed(own: Mapping[int, TrialResult]) -> list[TrialResult]:

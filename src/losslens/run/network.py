@@ -8,30 +8,75 @@ alone. A model with other layers is run by autograd as a whole, through the same
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
-from losslens.models.autoencoders import Autoencoder, Outputs, Parallel
-from losslens.models.objective import Batch, MagnitudeHead, Objective
+from losslens.models.autoencoders import Autoencoder, Outputs
+from losslens.models.layers import Parallel
+from losslens.models.magnitude import MagnitudeHead
+from losslens.models.objective import Batch, Objective, outputs_of
 from losslens.run.closed_forms import closed_form
 
 
 class FlatParameters:
-    """All trained parameters as views of one vector, and their gradients as views of another."""
+    """All trained parameters as views of one vector, and their gradients as views of another.
 
-    def __init__(self, *modules: nn.Module) -> None:
-        owned = [parameter for module in modules for parameter in module.parameters()]
+    With ``average`` a running mean of the vector, and of what batch normalisation has seen, is kept beside it: what is
+    validated and remembered is the mean.
+    """
+
+    def __init__(self, model: nn.Module, objective: nn.Module, average: float = 0.0) -> None:
+        owned = [parameter for module in (model, objective) for parameter in module.parameters()]
         self.values = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in owned]))
         self.values.grad = torch.zeros_like(self.values)
+        decayed = _weights(model)
+        self.decayed = torch.cat([torch.full_like(p.detach().reshape(-1), float(id(p) in decayed)) for p in owned])
         start = 0
         for parameter in owned:
             part = slice(start, start + parameter.numel())
             parameter.data = self.values.data[part].view_as(parameter)
             parameter.grad = self.values.grad[part].view_as(parameter)
             start = part.stop
+        self.present = [self.values.data, *(buffer for buffer in model.buffers() if buffer.is_floating_point())]
+        self.keep, self.means = average, [part.clone() for part in self.present] if average else []
+
+    def stepped(self) -> None:
+        """Bring the running means up to date after a step."""
+        for mean, part in zip(self.means, self.present, strict=False):  # none, or all of them
+            mean.lerp_(part, 1.0 - self.keep)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The running means in place of what they are means of, if they are kept."""
+        if not self.means:
+            yield
+            return
+        before = [part.clone() for part in self.present]
+        self.restore(self.means)
+        try:
+            yield
+        finally:
+            self.restore(before)
+
+    def kept(self) -> list[Tensor]:
+        """A copy of what is validated."""
+        return [part.clone() for part in self.means or self.present]
+
+    def restore(self, kept: list[Tensor]) -> None:
+        """Put a copy back."""
+        for part, before in zip(self.present, kept, strict=True):
+            part.copy_(before)
+
+
+def _weights(model: nn.Module) -> set[int]:
+    """Ids of the weights that decay: matrices and kernels, but for those of a linear path, which PCA has set."""
+    paths = [part.paths for part in model.modules() if isinstance(part, Parallel)]
+    linear = {id(weight) for own in paths if len(own) > 1 for weight in own[-1].parameters()}
+    return {id(weight) for weight in model.parameters() if weight.dim() > 1} - linear
 
 
 class Adam:
@@ -43,12 +88,16 @@ class Adam:
         first, second = torch.zeros_like(values), torch.zeros_like(values)
         steps = torch.zeros((), device=values.device)
         self.state: tuple[list[Tensor], ...] = ([values], [grad], [first], [second], [], [steps])
-        self.lr, self.weight_decay = lr, weight_decay
+        self.parameters, self.lr = parameters, lr
+        self.shrink = 1.0 - lr * weight_decay * parameters.decayed if weight_decay else None
 
     def step(self) -> None:
-        """One step along the gradients."""
-        rates = {"lr": self.lr, "weight_decay": self.weight_decay, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+        """One step along the gradients, after the decay of weights."""
+        if self.shrink is not None:
+            self.parameters.values.data.mul_(self.shrink)
+        rates = {"lr": self.lr, "weight_decay": 0.0, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
         adam(*self.state, fused=True, amsgrad=False, maximize=False, **rates)  # type: ignore[misc,arg-type]
+        self.parameters.stepped()
 
 
 class Gradients:
@@ -56,30 +105,34 @@ class Gradients:
 
     def __init__(self, model: Autoencoder, objective: Objective) -> None:
         self.model, self.objective = model, objective
-        self.by_hand = all(supported(part) for part in (model.encoder, model.decoder))
+        self.by_hand = not objective.terms and is_plain(model)
         self.encoder, self.decoder = _Paths(model.encoder, first=True), _Paths(model.decoder, first=False)
         self.closed_form = closed_form(objective)
         self.head = None if objective.head is None else _Head(objective.head)
         self.learned = list(objective.criterion.parameters())
         self.centred = _Kept()
 
-    def __call__(self, batch: Batch) -> Tensor:
-        """The loss under comparison on this batch, with gradients left in the parameters."""
-        return self._hand_written(batch) if self.by_hand else self._autograd(batch)
+    def __call__(self, batch: Batch, noise: torch.Generator | None = None) -> Tensor:
+        """The objective under comparison on this batch, with gradients left in the parameters.
 
-    def _autograd(self, batch: Batch) -> Tensor:
+        ``noise`` draws the codes of a variational model.
+        """
+        return self._hand_written(batch) if self.by_hand else self._autograd(batch, noise)
+
+    def _autograd(self, batch: Batch, noise: torch.Generator | None) -> Tensor:
         for parameter in (*self.model.parameters(), *self.objective.parameters()):
             parameter.grad.zero_()  # type: ignore[union-attr]
-        total, own = self.objective(self.model(batch.profiles), batch)
+        total, own = self.objective(outputs_of(self.model, self.objective, batch.inputs, noise), batch)
         total.backward()
         return own.detach()  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def _hand_written(self, batch: Batch) -> Tensor:
-        x = batch.profiles
-        code = self.encoder.forward(torch.sub(x, self.model.center, out=self.centred.like(x, x.shape[1])))
+        x, seen = batch.profiles, batch.inputs
+        code = self.encoder.forward(torch.sub(seen, self.model.center, out=self.centred.like(x, x.shape[1])))
         output = self.decoder.forward(code)
-        own, grad = self.closed_form(output, x) if self.closed_form else self._loss(Outputs(code, output), batch)
+        closed = self.closed_form if batch.weight is None else None
+        own, grad = closed(output, x) if closed else self._loss(Outputs(code, output), batch)
         self.encoder.backward(self.decoder.backward(grad))
         if self.head is not None:
             self.head.gradients(code, x)
@@ -94,6 +147,12 @@ class Gradients:
         own.backward()  # type: ignore[no-untyped-call]
         assert output.grad is not None
         return own.detach(), output.grad
+
+
+def is_plain(model: Autoencoder) -> bool:
+    """Whether the passes written here are all that happens in a model."""
+    other = model.variational or model.reads_code or type(model.squash) is not nn.Identity
+    return not other and all(supported(part) for part in (model.encoder, model.decoder))
 
 
 def supported(part: Parallel) -> bool:

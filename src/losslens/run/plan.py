@@ -4,34 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from losslens.activations import ACTIVATIONS
 from losslens.data.gate import Observation
 from losslens.losses import LOSSES, LossEntry
-from losslens.models.spec import BASELINES, TRAINED, ModelKind, ModelSpec, ObjectiveSpec
-from losslens.run.spec import SplitSpec, TrainingSpec, TransformSpec, TrialSpec
+from losslens.models.catalogue import MODELS
+from losslens.models.spec import BASELINES, ModelSpec
+from losslens.run.composition import (
+    Candidate,
+    Shared,
+    check_used,
+    misfit,
+    network_of,
+    objective_of,
+    training_of,
+)
+from losslens.run.spec import SplitSpec, TransformSpec, TrialSpec
 from losslens.vocabulary.errors import BadInput, unknown
 from losslens.vocabulary.quantities import Domain
 
 FREE_LINKS = tuple(name for name, entry in ACTIVATIONS.items() if entry.output)
 _NATURAL_LINK = {Domain.NON_NEGATIVE: "softplus", Domain.UNIT: "sigmoid", Domain.BINARY: "sigmoid"}
 _PCA_PATH_LOSSES = ("mse",)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A loss with an output activation, trained in a kind of model."""
-
-    loss: str
-    link: str
-    model: ModelKind = "autoencoder"
-
-    @property
-    def objective(self) -> ObjectiveSpec:
-        """As a spec, with the loss's options at their defaults."""
-        entry = LOSSES[self.loss]
-        options = {name: option.default for name, option in entry.options.items()}
-        return ObjectiveSpec(loss=self.loss, link=self.link, options=options, content=entry.content)
 
 
 @dataclass(frozen=True)
@@ -54,38 +49,59 @@ class Plan:
 
 def plan(
     seen: Observation,
+    shared: Shared,
     *,
     content_hash: str,
     losses: Sequence[str],
     models: Sequence[str],
-    model: ModelSpec,
-    training: TrainingSpec,
     repeats: int,
     seed: int,
 ) -> Plan:
     """Choose candidates for what the gate saw, or check those that were asked for; list all trials.
 
     Trials are ordered by repeat, so that whatever a time limit leaves undone, complete repeats exist.
-    Raises :class:`BadInput` if a loss asked for is unknown or none of them fits.
+    Raises :class:`BadInput` if a loss asked for is unknown or none of them fits, or a kind of model cannot be had.
     """
     asked = dict.fromkeys(_pair_named(text) for text in losses)  # first: this finds losses of the user's own
     fitting, refused = sort_pairs(seen)
     chosen = _asked(asked, fitting, refused) if losses else _usual(fitting, seen)
-    candidates = [*_in_models(chosen, models, bool(losses))]
-    shared = {"data": content_hash, "transform": transform_of(seen), "seed": seed}
-    trials = []
-    for repeat in range(repeats):
-        split = SplitSpec(repeat=repeat, seed=seed)
-        for kind in BASELINES:
-            size = ModelSpec(kind=kind, hidden=(), code=model.code if kind == "pca" else 1)
-            trials.append(TrialSpec(split=split, model=size, **shared))
-        for each in candidates:
-            network = model.model_copy(update={"kind": each.model})
-            trials.append(TrialSpec(split=split, model=network, objective=each.objective, training=training, **shared))
-    left_out = [
-        pair(loss, link) for loss, link in fitting if not any((c.loss, c.link) == (loss, link) for c in candidates)
+    candidates, misfits = _possible([*_in_models(chosen, models, bool(losses))], shared)
+    specs = [*_baselines(shared.model), *(_specs(candidate, shared, seen) for candidate in candidates)]
+    common = {"data": content_hash, "transform": transform_of(seen), "seed": seed}
+    trials = [
+        TrialSpec(split=SplitSpec(repeat=repeat, seed=seed), **common, **spec)
+        for repeat in range(repeats)
+        for spec in specs
     ]
-    return Plan(tuple(candidates), tuple(refused), tuple(left_out), tuple(trials))
+    pairs = {(candidate.loss, candidate.link) for candidate in candidates}
+    left_out = [pair(loss, link) for loss, link in fitting if (loss, link) not in pairs]
+    return Plan(tuple(candidates), (*refused, *misfits), tuple(left_out), tuple(trials))
+
+
+def _possible(wanted: Sequence[Candidate], shared: Shared) -> tuple[list[Candidate], list[Refused]]:
+    """The candidates that can be had, and the others with the reason."""
+    check_used(shared, wanted)
+    misfits = [Refused(each.key, reason) for each in wanted if (reason := misfit(each, shared))]
+    possible = [each for each in wanted if not misfit(each, shared)]
+    if not possible:
+        raise BadInput(
+            expected="at least one loss that its kind of model allows",
+            found="; ".join(f"{each.candidate}: {each.reason}" for each in misfits),
+        )
+    return possible, misfits
+
+
+def _baselines(model: ModelSpec) -> list[dict[str, Any]]:
+    sizes = {kind: model.code if kind == "pca" else 1 for kind in BASELINES}
+    return [{"model": ModelSpec(kind=kind, hidden=(), code=size)} for kind, size in sizes.items()]
+
+
+def _specs(candidate: Candidate, shared: Shared, seen: Observation) -> dict[str, Any]:
+    return {
+        "model": network_of(candidate, shared),
+        "objective": objective_of(candidate, shared),
+        "training": training_of(candidate, shared, seen),
+    }
 
 
 def transform_of(seen: Observation) -> TransformSpec:
@@ -197,10 +213,8 @@ def _any_with(link: str) -> str:
 
 def _in_models(chosen: Sequence[Candidate], models: Sequence[str], asked: bool) -> Iterable[Candidate]:
     """Candidates in the models asked for; by default plain, and the PCA path for the losses it is meant for."""
-    for name in models:
-        if name not in TRAINED:
-            raise unknown("model", name, TRAINED)
-    yield from (Candidate(c.loss, c.link, kind) for kind in TRAINED if kind in models for c in chosen)
+    kinds = dict.fromkeys(MODELS[name].name for name in models)
+    yield from (Candidate(c.loss, c.link, kind) for kind in kinds for c in chosen)
     if not models:
         yield from chosen
         if not asked:
@@ -220,7 +234,7 @@ def simplicity(candidate: Candidate) -> tuple[int, ...]:
     """Sorts the simplest first: fewer parts in the model, learned parameters, heads, options, no squashing."""
     entry = LOSSES[candidate.loss]
     return (
-        TRAINED.index(candidate.model),
+        list(MODELS).index(candidate.model),
         len(entry.parameters),
         int(entry.scale_invariant),
         len(entry.options),

@@ -56,16 +56,25 @@ class Prepared:
         """Number of features."""
         return int(self.profiles.matrix.shape[1])
 
-    def batches(self, with_counts: bool, device: str) -> Callable[[Tensor], Batch]:
-        """A function from row numbers to a batch on the device."""
+    def batches(
+        self, with_counts: bool, device: str = "cpu", classes: tuple[str, ...] = ()
+    ) -> Callable[[Tensor], Batch]:
+        """A function from row numbers to a batch on the device; labels are numbered by their place in ``classes``."""
+        numbers = self._numbered(classes)
 
         def rows(index: Tensor) -> Batch:
-            batch = Batch(self.profiles(index))
+            batch = Batch(self.profiles(index), labels=None if numbers is None else numbers[index])
             if with_counts and self.counts is not None and self.library is not None and self.scale is not None:
-                batch = Batch(batch.profiles, self.counts(index), self.library[index], self.scale[index])
+                batch = batch._replace(counts=self.counts(index), library=self.library[index], scale=self.scale[index])
             return batch if device == "cpu" else batch.to(device)
 
         return rows
+
+    def _numbered(self, classes: tuple[str, ...]) -> Tensor | None:
+        if not classes or self.labels is None:
+            return None
+        place = {name: number for number, name in enumerate(classes)}
+        return torch.tensor([place[str(label)] for label in self.labels])
 
 
 class DataFolder:

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from losslens import __version__
-from losslens.models.spec import ModelSpec, ObjectiveSpec, Spec
+from losslens.models.spec import CorruptionSpec, ModelSpec, ObjectiveSpec, Spec
 
 Precision = Literal["fp32", "bf16"]
 
@@ -28,7 +28,8 @@ class TrainingSpec(Spec):
     """How a network is trained: the same for every candidate, the learning rate chosen from the grid.
 
     Each rate of the grid is trained for ``trial_epochs``; the one with the lowest validation loss by then
-    goes on, until ``patience`` epochs bring no improvement or ``epochs`` are done.
+    goes on, until ``patience`` epochs bring no improvement or ``epochs`` are done. What a kind of model sets here is
+    part of the candidate: ``corruption`` of the inputs, ``average`` of the weights, ``pretraining`` layer by layer.
     """
 
     learning_rates: tuple[float, ...] = (2e-4, 1e-3)
@@ -36,7 +37,13 @@ class TrainingSpec(Spec):
     epochs: int = Field(60, ge=1)
     trial_epochs: int = Field(3, ge=1)
     patience: int = Field(4, ge=1)
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, description="decoupled, of the network's weights")
+    average: float = Field(
+        0.0, ge=0, lt=1, description="share of the running mean of weights that a step keeps; 0: none"
+    )
+    corruption: CorruptionSpec | None = None
+    pretraining: int = Field(0, ge=0, description="epochs for each layer before all are trained together")
+    pretraining_corruption: CorruptionSpec | None = None
     precision: Precision = "fp32"
     device: str = "cpu"
 
@@ -74,12 +81,20 @@ class TrialSpec(Spec):
 
     @property
     def key(self) -> str:
-        """The row of the table this trial belongs to: loss, link if not linear or built in, model if not plain."""
+        """The row of the table this trial belongs to."""
         if self.objective is None:
             return self.model.kind
-        link = self.objective.link
-        key = self.objective.loss + ("" if link in ("linear", "logits", "softmax", "log") else f"+{link}")
-        return key if self.model.kind == "autoencoder" else f"{key}@{self.model.kind}"
+        return row_key(self.objective.loss, self.objective.link, self.model.kind)
+
+
+def row_key(loss: str, link: str, kind: str) -> str:
+    """The key of a row: loss, output activation if neither linear nor built in, kind of model if not plain.
+
+    >>> row_key("mse", "softplus", "autoencoder"), row_key("poisson", "softmax", "variational")
+    ('mse+softplus', 'poisson@variational')
+    """
+    key = loss + ("" if link in ("linear", "logits", "softmax", "log") else f"+{link}")
+    return key if kind == "autoencoder" else f"{key}@{kind}"
 
 
 class Fit(Spec):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +18,18 @@ from losslens.measure.evidence import Evidence
 from losslens.measure.metrics import evaluate
 from losslens.measure.pictures import picture
 from losslens.models.autoencoders import Autoencoder, Outputs, build, start
+from losslens.models.corruptions import CORRUPTIONS, Reach, corrupt
 from losslens.models.objective import Batch, Objective
 from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, principal_axes, residual_nats
-from losslens.run.loop import train_best
+from losslens.run.batches import Rows, chunks
+from losslens.run.generative import posterior, spread
+from losslens.run.loop import Corrupt, train_best
 from losslens.run.prepared import Prepared, prepared
 from losslens.run.spec import Fit, TrialResult, TrialSpec
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Domain
 
-EXAMPLES, PICTURED, _CHUNK = 6, 400, 512
+EXAMPLES, PICTURED = 6, 400
 Read = Callable[[Outputs, Batch], Tensor]
 
 
@@ -48,23 +51,58 @@ def run_trial(spec: TrialSpec, folder: Path) -> Finished:
 
 def _trained(spec: TrialSpec, data: Prepared) -> Finished:
     assert spec.training is not None
+    assert spec.objective is not None
     make = _maker(spec, data)
-    rows = data.batches(make()[1].on_counts, spec.training.device)
+    device = spec.training.device
+    rows = data.batches(_sees_counts(spec), device, spec.objective.classes)
     train, valid = torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid)
-    training, fits = train_best(make, spec.training, rows, train, valid, _seed(spec))
+    corrupt = _corruption(spec, data)
+    training, fits = train_best(make, spec.training, rows, train, valid, _seed(spec), corrupt)
     parameters, seconds = training.parameters.values.numel(), sum(fit.seconds for fit in fits)
     if training.diverged and training.best_epoch == 0:
         return _diverged(spec, tuple(fits), training.diverged, parameters, seconds)
     model, objective = training.model, training.objective
     try:
-        evidence = _evidence(
-            spec, data, model, rows, objective.reconstruct, lambda: _likelihood(objective, model, rows, data)
-        )
+        told = _told(spec, model, objective, rows, data)
+        evidence = _evidence(spec, data, model, rows, objective.reconstruct, told)
     except BadInput as error:  # weights are finite, yet what they give on the held-out part is not
         return _diverged(spec, tuple(fits), f"on the held-out part it gave {error.found}", parameters, seconds)
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
     weights |= {f"objective.{k}": v for k, v in objective.state_dict().items()}
     return _finish(spec, evidence, tuple(fits), weights, parameters, seconds)
+
+
+def _told(spec: TrialSpec, model: Autoencoder, objective: Objective, rows: Rows, data: Prepared) -> dict[str, Any]:
+    """What only some models say of the held-out part: nats, a posterior, expected zeros and variances, labels."""
+    parts = chunks(torch.from_numpy(data.split.test))
+    return _nats(_likelihood(objective, model, rows, parts)) | {
+        "posterior": posterior(model, objective, rows, parts, _seed(spec)) if model.variational else None,
+        "spread": spread(model, objective, rows, parts, _seed(spec)),
+        "said": _labels(model, objective, rows, parts) if objective.classifier else None,
+    }
+
+
+@torch.no_grad()
+def _labels(model: Autoencoder, objective: Objective, rows: Rows, parts: Sequence[Tensor]) -> list[str]:
+    return [label for part in parts for label in objective.labels(model(rows(part).profiles)) or ()]
+
+
+def _sees_counts(spec: TrialSpec) -> bool:
+    """Whether the loss or a corruption works on the counts behind the profiles."""
+    assert spec.objective is not None
+    assert spec.training is not None
+    corruptions = (spec.training.corruption, spec.training.pretraining_corruption)
+    thinned = any(each is not None and CORRUPTIONS[each.name].needs_counts for each in corruptions)
+    return thinned or LOSSES[spec.objective.loss].domain is Domain.COUNTS
+
+
+def _corruption(spec: TrialSpec, data: Prepared) -> Corrupt | None:
+    assert spec.training is not None
+    wanted = spec.training.corruption
+    if wanted is None:
+        return None
+    reach = Reach.of(data.profiles(torch.from_numpy(data.split.train)).to(spec.training.device))
+    return lambda batch, noise: corrupt(batch, wanted, reach, noise)
 
 
 def _baseline(spec: TrialSpec, data: Prepared) -> Finished:
@@ -75,14 +113,8 @@ def _baseline(spec: TrialSpec, data: Prepared) -> Finished:
     axes = principal_axes(data, spec.model.code, spec.seed) if spec.model.kind == "pca" else None
     start(model, spec.model, mean, mean, axes)
     seconds = time.perf_counter() - began
-    evidence = _evidence(
-        spec,
-        data,
-        model,
-        data.batches(True, "cpu"),
-        lambda outputs, _: outputs.output,
-        lambda: _baseline_nats(spec, data, model),
-    )
+    told = _nats(_baseline_nats(spec, data, model))
+    evidence = _evidence(spec, data, model, data.batches(True), lambda outputs, _: outputs.output, told)
     parameters = sum(part.numel() for part in model.state_dict().values())
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
     return _finish(spec, evidence, (), weights, parameters, seconds)
@@ -93,10 +125,10 @@ def _maker(spec: TrialSpec, data: Prepared) -> Callable[[], tuple[Autoencoder, O
     assert spec.objective is not None
     assert spec.training is not None
     objective_spec, device = spec.objective, spec.training.device
-    first = data.batches(True, "cpu")(torch.from_numpy(data.split.train))
+    first = data.batches(True)(torch.from_numpy(data.split.train))
     mean = first.profiles.mean(0)
     mean_counts = mean if first.counts is None else first.counts.mean(0)
-    linear = spec.model.kind == "pca_path"
+    linear = spec.model.linear_path
     wanted = linear or "scale" in LOSSES[objective_spec.loss].parameters
     axes = principal_axes(data, spec.model.code, spec.seed) if wanted else None
     errors = first.profiles - mean
@@ -120,19 +152,13 @@ def _maker(spec: TrialSpec, data: Prepared) -> Callable[[], tuple[Autoencoder, O
 
 
 def _evidence(
-    spec: TrialSpec,
-    data: Prepared,
-    model: nn.Module,
-    rows: Callable[[Tensor], Batch],
-    read: Read,
-    nats: Callable[[], Nats | None],
+    spec: TrialSpec, data: Prepared, model: nn.Module, rows: Rows, read: Read, told: dict[str, Any]
 ) -> Evidence:
     train, test = torch.from_numpy(data.split.train), torch.from_numpy(data.split.test)
     code, prediction = held_out(model, rows, read, test)
     with torch.no_grad():
-        train_code = torch.cat([model(rows(index).profiles).code.cpu() for index in _chunks(train)])
+        train_code = torch.cat([model(rows(index).profiles).code.cpu() for index in chunks(train)])
     has_code = code.shape[1] > 0
-    likelihood = nats()
     return Evidence(
         target=data.profiles(test).numpy(),
         prediction=prediction.numpy(),
@@ -141,17 +167,16 @@ def _evidence(
         labels=None if data.labels is None else data.labels[data.split.test],
         train_code=train_code.numpy() if has_code else None,
         train_labels=None if data.labels is None else data.labels[data.split.train],
-        nats=None if likelihood is None else likelihood.values,
-        measure=None if likelihood is None else likelihood.measure,
         seed=spec.split.seed,
+        **told,
     )
 
 
-def held_out(model: nn.Module, rows: Callable[[Tensor], Batch], read: Read, index: Tensor) -> tuple[Tensor, Tensor]:
+def held_out(model: nn.Module, rows: Rows, read: Read, index: Tensor) -> tuple[Tensor, Tensor]:
     """Codes and reconstructions (in the working space) of the given rows."""
     parts = []
     with torch.no_grad():
-        for part in _chunks(index):
+        for part in chunks(index):
             batch = rows(part)
             outputs = model(batch.profiles)
             parts.append((outputs.code.cpu(), read(outputs, batch).float().cpu()))
@@ -159,21 +184,22 @@ def held_out(model: nn.Module, rows: Callable[[Tensor], Batch], read: Read, inde
     return torch.cat(codes), torch.cat(predictions)
 
 
-def _likelihood(objective: Objective, model: nn.Module, rows: Callable[[Tensor], Batch], data: Prepared) -> Nats | None:
+@torch.no_grad()
+def _likelihood(objective: Objective, model: nn.Module, rows: Rows, parts: Sequence[Tensor]) -> Nats | None:
     entry = objective.criterion.entry
     if not entry.is_likelihood or entry.family.gives == "sample":  # a density of directions compares with no other
         return None
-    parts = []
-    with torch.no_grad():
-        for index in _chunks(torch.from_numpy(data.split.test)):
-            batch = rows(index)
-            parts.append(objective.nats(model(batch.profiles), batch))
-    values = torch.cat([part for part in parts if part is not None]).double().cpu().numpy()
+    found = [objective.nats(model(batch.profiles), batch) for batch in map(rows, parts)]
+    values = torch.cat([part for part in found if part is not None]).double().cpu().numpy()
     return Nats(values, "mass" if entry.domain in (Domain.COUNTS, Domain.BINARY) else "density")
 
 
+def _nats(likelihood: Nats | None) -> dict[str, Any]:
+    return {} if likelihood is None else {"nats": likelihood.values, "measure": likelihood.measure}
+
+
 def _baseline_nats(spec: TrialSpec, data: Prepared, model: nn.Module) -> Nats | None:
-    train, test = (data.batches(True, "cpu")(torch.from_numpy(part)) for part in (data.split.train, data.split.test))
+    train, test = (data.batches(True)(torch.from_numpy(part)) for part in (data.split.train, data.split.test))
     binary = bool(((train.profiles == 0) | (train.profiles == 1)).all())
     if spec.model.kind == "mean_profile" and (train.counts is not None or binary):
         return mean_binary_nats(train, test) if train.counts is None else mean_count_nats(train, test)
@@ -195,6 +221,8 @@ def _finish(
         arrays["examples"] = evidence.prediction[:: max(1, len(evidence.prediction) // EXAMPLES)][:EXAMPLES]
         if evidence.code is not None:
             arrays["picture"] = picture(evidence.code[:PICTURED], spec.split.seed)
+        if evidence.spread is not None:
+            arrays |= {f"spread.{name}": values for name, values in vars(evidence.spread).items()}
     return Finished(result, {name: value.cpu().numpy() for name, value in weights.items()}, arrays)
 
 
@@ -205,10 +233,6 @@ def _diverged(spec: TrialSpec, fits: tuple[Fit, ...], cause: str, parameters: in
 
 def _seed(spec: TrialSpec) -> int:
     return int(np.random.SeedSequence([spec.seed, spec.split.repeat]).generate_state(1)[0])
-
-
-def _chunks(index: Tensor) -> tuple[Tensor, ...]:
-    return torch.split(index, _CHUNK)
 
 
 @contextmanager
