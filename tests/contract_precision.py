@@ -231,8 +231,8 @@ def finite_where_numbers_are_subnormal(entry: LossEntry, loss: Any) -> None:
 
 
 def _held(entry: LossEntry, small: Sample, found: np.ndarray, what: str) -> np.ndarray:
-    """Which values float32 can hold: those are compared. Low rates count as 1e-30."""
-    if entry.link == "softmax":
+    """Which values float32 can hold: those are compared, but of low rates and shares, which have a floor."""
+    if entry.link in ("softmax", "sigmoid"):
         return np.ones_like(found, dtype=bool)
     expected = oracle_values(entry, small)
     held = np.abs(expected) < LARGEST

@@ -85,8 +85,9 @@ def _likelihood(entry: LossEntry) -> bool:
 
 
 def _behind_a_layer(entry: LossEntry) -> bool:
-    """Whether one tensor comes from an output activation, or is scores that a network gives."""
-    return entry.link is not None or entry.domain is Domain.LABELS
+    """Whether rows come from an output activation, or are scores that a network gives."""
+    rows = all(len(argument.shape.split("|")[0].split()) <= 2 for argument in entry.family.arguments)
+    return rows and (entry.link is not None or entry.domain is Domain.LABELS)
 
 
 CONTRACTS: dict[Contract, Applies] = {
@@ -109,7 +110,7 @@ CONTRACTS: dict[Contract, Applies] = {
     precision.right_in_bfloat16: _every,
     precision.right_under_autocast: _every,
     precision.mixed_types_are_computed_in_the_widest: _every,
-    precision.finite_where_numbers_are_subnormal: _free,
+    precision.finite_where_numbers_are_subnormal: _every,
     precision.finite_after_a_saturated_layer: _behind_a_layer,
     statistics.integrates_to_one: _likelihood,
     statistics.truth_minimises_the_expected_loss: _likelihood,

@@ -32,6 +32,18 @@ def test_contraction_of_a_sigmoid_layer_is_the_closed_form(dtype, rtol):
     )
 
 
+def test_contraction_under_autocast_is_that_of_the_layer_in_bfloat16():
+    weights = torch.tensor(WEIGHTS, requires_grad=True)
+    inputs = torch.randn(5, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = losslens.contractive(torch.sigmoid(torch.nn.functional.linear(inputs, weights.T)), inputs)
+    (slope,) = torch.autograd.grad(found, weights)
+    exact = losslens.contractive(torch.sigmoid(inputs @ weights), inputs)
+    (expected,) = torch.autograd.grad(exact, weights)
+    torch.testing.assert_close(found, exact, rtol=0.02, atol=0.0)
+    torch.testing.assert_close(slope, expected, rtol=0.05, atol=0.02)
+
+
 def test_contraction_has_a_gradient_by_the_weights():
     inputs = torch.randn(3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
     weights = torch.tensor(WEIGHTS, dtype=torch.float64, requires_grad=True)
@@ -46,6 +58,13 @@ def test_contraction_is_masked_weighted_and_reduced_like_any_other():
     torch.testing.assert_close(losslens.contractive(code, inputs, mask=mask), each[mask].mean())
     torch.testing.assert_close(losslens.contractive(code, inputs, weight=weight), (each * weight).sum() / 10.0)
     torch.testing.assert_close(losslens.contractive(code, inputs, reduction="sum"), each.sum())
+
+
+def test_contraction_is_not_convex_in_the_code():
+    """Of sigmoids it vanishes at both ends and not between."""
+    silent, between, speaking = (closed_form([size] * 3, None) for size in (0.0, 0.5, 1.0))
+    assert between > (silent + speaking) / 2
+    assert not LOSSES["contractive"].convex
 
 
 def test_contraction_needs_a_graph():

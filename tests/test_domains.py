@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.contract_interface import mask_shape
 from tests.contract_mathematics import gradient, values
-from tests.samples import Sample, differentiable, oracle_values
+from tests.samples import SIZES, Sample, differentiable, oracle_values
 
 from losslens.losses import LOSSES, LossEntry
 from losslens.losses.family import Argument
@@ -58,7 +58,7 @@ def _shape(argument: Argument, sizes: dict[str, Any]) -> tuple[int, ...]:
     names = argument.shape.split("|")[0].split()
     if names == ["..."]:
         return tuple(sizes["..."])
-    return tuple(sizes["batch" if name == "..." else name] for name in names)
+    return tuple((SIZES | sizes)["batch" if name == "..." else name] for name in names)
 
 
 def _numbers(entry: LossEntry, argument: Argument, shape: tuple[int, ...], sizes: dict[str, Any]) -> Any:
@@ -93,7 +93,7 @@ def _rows(entry: LossEntry, shape: tuple[int, ...], whole: list[int], powers: li
         powers = powers[:1] * len(powers)
         rows[0] += 51.0 * (1 + np.arange(shape[1]))
         rows[~rows.any(1)] = 1.0
-    return (rows * 10.0 ** np.array(powers)[:, None]).flatten().tolist()
+    return (rows * 10.0 ** np.array(powers).reshape(-1, *[1] * (rows.ndim - 1))).flatten().tolist()
 
 
 def _option(allowed: Range | Choice) -> Any:

@@ -22,6 +22,7 @@ EXAMPLES = {
     Domain.COUNTS: {0.0, 1.0, 7.0},
     Domain.SIGNS: {-1.0, 1.0},
     Domain.LABELS: {0.0, 1.0, 7.0},
+    Domain.LOG_PROBABILITIES: {-7.5, -1e300, 0.0},
 }
 MEMBER = {
     Domain.REAL: math.isfinite,
@@ -33,6 +34,7 @@ MEMBER = {
     Domain.COUNTS: lambda x: x >= 0 and x == int(x),
     Domain.SIGNS: lambda x: x in (-1, 1),
     Domain.LABELS: lambda x: x >= 0 and x == int(x),
+    Domain.LOG_PROBABILITIES: lambda x: math.isfinite(x) and x <= 0,
 }
 
 
