@@ -110,6 +110,8 @@ MEASURED = {  # which contract or test measures a fact of an entry; units and re
     "element": "value_equals_oracle gradient_equals_oracle",
     "units": "",
     "reference": "",
+    "use": "words_are_complete",
+    "failure": "words_are_complete",
     "elicits": "elicits_as_declared",
     "minimum": "minimum_is_attained_at_the_target_alone minimum_is_attained_where_the_oracle_says "
     "never_below_its_minimum",
