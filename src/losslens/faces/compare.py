@@ -42,6 +42,7 @@ class Request:
     goal: str | None
     repeats: int
     seed: int
+    sizes: tuple[int, ...]
 
 
 def compare(
@@ -57,6 +58,7 @@ def compare(
     losses: Sequence[str] = (),
     models: Sequence[str] = (),
     code: int = 32,
+    code_sizes: Sequence[int] = (),
     hidden: Sequence[int] | None = None,
     activation: str = "relu",
     normalisation: str = "none",
@@ -84,6 +86,8 @@ def compare(
     """Train a model under each objective that fits the data and say which to use.
 
     ``data`` is a bundled name, a path, an array, a sparse matrix, a DataFrame or an AnnData object; rows are samples.
+    With several ``code_sizes`` each candidate is trained with each, and the report says from where longer codes bring
+    nothing.
     Returns a :class:`Comparison`; raises :class:`BadInput` for data or options that cannot be used, before
     anything is written. The folder ``out`` (default ``losslens-runs/<name>-<time>``) receives report.html,
     results.json, the recommended model and one folder per trial; calling again with the same ``out``
@@ -101,10 +105,11 @@ def compare(
     clock, executor = Clock(seconds(budget)), _executor(workers)
     folder = place(out, profiles.name)
     before = earlier(folder, profiles.content_hash)
+    sizes = _sizes(code, code_sizes)
     request = Request(
         shared=Shared(
             model=_network(
-                code=code,
+                code=sizes[0],
                 hidden=hidden,
                 activation=activation,
                 normalisation=normalisation,
@@ -131,6 +136,7 @@ def compare(
         goal=goal,
         repeats=_at_least(1, repeats, "repeats"),
         seed=_at_least(0, seed, "a seed"),
+        sizes=sizes,
     )
     intended = settle(profiles, seen, request)
     claim(folder, before or _manifest(intended))
@@ -150,6 +156,7 @@ def settle(profiles: Profiles, seen: Observation, request: Request) -> Run:
         models=request.models,
         repeats=request.repeats,
         seed=request.seed,
+        sizes=request.sizes,
     )
     goal = settle_goal(request.goal, profiles, seen, intended)
     split(profiles.shape[0], profiles.labels, profiles.groups, repeat=0, seed=request.seed)  # says what it lacks
@@ -188,6 +195,11 @@ def _executor(workers: int | None) -> Executor:
     return LocalProcesses(None if workers is None else _at_least(0, workers, "workers"))
 
 
+def _sizes(code: int, several: Sequence[int]) -> tuple[int, ...]:
+    """Each code size once, from the smallest up."""
+    return tuple(sorted({_at_least(1, size, "a code size") for size in several or (code,)}))
+
+
 def _network(
     *, code: int, hidden: Sequence[int] | None, activation: str, normalisation: str, dropout: float, tied: bool
 ) -> ModelSpec:
@@ -198,7 +210,7 @@ def _network(
     chosen = {} if hidden is None else {"hidden": tuple(_at_least(1, width, "hidden widths") for width in hidden)}
     return ModelSpec(
         **chosen,
-        code=_at_least(1, code, "a code size"),
+        code=code,
         activation=ACTIVATIONS[activation].name,
         normalisation=cast(Normalisation, normalisation),
         dropout=_within("dropout", dropout, 0.0, 0.95),

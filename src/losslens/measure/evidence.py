@@ -54,6 +54,15 @@ class Spread:
 
 
 @dataclass(frozen=True, eq=False)
+class Hidden:
+    """Values of held-out profiles that the model was not shown, (values,), what it said of them, and their means."""
+
+    seen: Doubles
+    said: Doubles
+    mean: Doubles
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """Held-out profiles beside their reconstructions, in one stated working space, with codes and labels.
 
@@ -62,7 +71,7 @@ class Evidence:
     ``nats`` (samples,) is the held-out negative log-likelihood of each profile, of counts or zeros and ones
     (``measure="mass"``) or of real numbers (``"density"``): the two are not comparable. ``posterior`` and ``spread``
     are there for variational models and for models of counts, ``said`` (samples,) are the labels that a classifier
-    gave. ``seed`` draws subsamples
+    gave, ``hidden`` are values that the model had to tell from the others of their profiles. ``seed`` draws subsamples
     and starts k-means: give all models of one repeat the same. Everything becomes text or float32
     (nats: float64), contiguous; what has that form already is not copied.
 
@@ -88,6 +97,7 @@ class Evidence:
     seed: int = 0
     posterior: Posterior | None = None
     spread: Spread | None = None
+    hidden: Hidden | None = None
     said: Labels | None = None
 
     def __post_init__(self) -> None:

@@ -22,6 +22,7 @@ from losslens.models.corruptions import CORRUPTIONS, Reach, corrupt
 from losslens.models.objective import Batch, Objective
 from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, principal_axes, residual_nats
 from losslens.run.generative import posterior, spread
+from losslens.run.hidden import hidden
 from losslens.run.loop import Corrupt, train_best
 from losslens.run.prepared import Prepared, prepared
 from losslens.run.spec import Fit, TrialResult, TrialSpec
@@ -178,16 +179,18 @@ def _evidence(
         train_code = torch.cat([model(rows(index).profiles).code.cpu() for index in _chunks(train)])
     has_code = code.shape[1] > 0
     likelihood = nats()
+    mean = data.profiles(train).mean(0)
     return Evidence(
         target=data.profiles(test).numpy(),
         prediction=prediction.numpy(),
-        train_mean=data.profiles(train).mean(0).numpy(),
+        train_mean=mean.numpy(),
         code=code.numpy() if has_code else None,
         labels=None if data.labels is None else data.labels[data.split.test],
         train_code=train_code.numpy() if has_code else None,
         train_labels=None if data.labels is None else data.labels[data.split.train],
         nats=None if likelihood is None else likelihood.values,
         measure=None if likelihood is None else likelihood.measure,
+        hidden=hidden(model, read, rows, test, mean, _seed(spec)),
         seed=spec.split.seed,
         **told,
     )
