@@ -163,7 +163,7 @@ def losslens(data: dict[str, np.ndarray], settings: Settings) -> Train:
         objective = Objective(ObjectiveSpec(loss="mse"), prep.features, net.code)
         start(model, net, mean, mean, None)
         spec = TrainingSpec(learning_rates=(settings.lr,), batch=settings.batch, epochs=epochs, patience=epochs)
-        Training(model, objective, settings.lr, spec, rows, valid, seed).epochs(index, epochs)
+        Training(model, objective, settings.lr, spec, rows, index, valid, seed).epochs(epochs)
         # the arrays of the contenders are centred already; this network centres its input itself
         return torch_predict(lambda x: model(x + mean).output - mean)
 

@@ -41,8 +41,8 @@ from losslens.losses import LOSSES
 from losslens.models.spec import ModelSpec
 from losslens.report.decision import Decision
 from losslens.report.rows import Contest, judge
+from losslens.run.composition import Candidate, Shared, objective_of
 from losslens.run.executors import Serial, cores
-from losslens.run.plan import Candidate
 from losslens.run.prepared import DataFolder, prepared
 from losslens.run.spec import SplitSpec, TrainingSpec, TransformSpec, TrialResult, TrialSpec
 
@@ -81,13 +81,14 @@ class Planted:
     def trials(self, profiles: Profiles, seed: int) -> list[TrialSpec]:
         """Both losses on every split."""
         training = TrainingSpec(learning_rates=(self.lr,), batch=self.batch, epochs=self.epochs, patience=self.epochs)
+        shared = Shared(ModelSpec(hidden=(16,), code=self.code), training)
         return [
             TrialSpec(
                 data=profiles.content_hash,
                 transform=TransformSpec(name=self.transform),
                 split=SplitSpec(repeat=repeat, seed=seed),
-                model=ModelSpec(hidden=(16,), code=self.code),
-                objective=Candidate(loss, LOSSES[loss].link or "linear").objective,
+                model=shared.model,
+                objective=objective_of(Candidate(loss, LOSSES[loss].link or "linear"), shared),
                 training=training,
                 seed=seed,
             )

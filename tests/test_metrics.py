@@ -12,6 +12,8 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
+import scipy.optimize
+import scipy.special
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from losslens.measure import GOALS, METRICS, Evidence, evaluate
 from losslens.measure.clusters import cluster
+from losslens.measure.evidence import Posterior, Spread
 from losslens.vocabulary.errors import BadInput, UnknownName
 
 TOLERANCE = 1e-9  # float32 arithmetic would be off by 1e-7
@@ -44,10 +47,22 @@ def _evidence(seed: int, samples: int, features: int, *, counts: bool) -> Eviden
     target, train = values[:samples].astype(np.float32), values[samples:]
     prediction = np.round(0.7 * target + 0.4 * rng.normal(size=target.shape), 1)  # rounding makes ties
     prediction[:, 0] = 0.25  # one feature predicted as a constant
+    said = np.where(rng.random(samples) < 0.6, names[:samples], rng.permutation(names[:samples]))
+    names[:2] = said[1] = "only in the test part"
+    code[:, 5] *= 0.02  # a unit that hardly varies, and one that varies little beside the others
+    code[:, 4] *= 0.09
     return Evidence(
         target, prediction, train.mean(axis=0), code[:samples], names[:samples], code[samples:], names[samples:],
         rng.normal(50.0, 9.0, samples), "mass" if counts else "density", seed,
+        Posterior(rng.normal(60.0, 9.0, samples), 0.02), _spread(rng, samples, features) if counts else None, said,
     )  # fmt: skip
+
+
+def _spread(rng: np.random.Generator, samples: int, features: int) -> Spread:
+    shares = [rng.random(size) for size in (features, features, samples, samples)]
+    variances, mean = rng.lognormal(size=(2, features)), rng.lognormal(size=features)
+    variances[:, :2] = [[0.0, 2.0], [1.0, 0.0]]  # features that never vary, as seen or as expected
+    return Spread(*shares, *variances, mean)
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +168,57 @@ def _ref_nmi(e: Evidence) -> float:
     return (sum(h) - joint) / (sum(h) / 2)
 
 
+def _shared_accuracy(labels: np.ndarray, said: np.ndarray, known: np.ndarray) -> float:
+    """Mean over the labels that training knows of the share said right."""
+    hits: dict[str, list[bool]] = {}
+    for label, answer in zip(labels, said, strict=True):
+        if label in known:
+            hits.setdefault(str(label), []).append(label == answer)
+    return float(np.mean([np.mean(right) for right in hits.values()]))
+
+
+def _softmax_regression(e: Evidence, *, standardised: bool = True) -> np.ndarray:
+    """Labels of the test part under weights that minimise half their square plus the sum of the cross-entropies."""
+    classes = np.unique(e.train_labels)
+    mean, deviation = e.train_code.astype(float).mean(0), e.train_code.astype(float).std(0) if standardised else 1.0
+    x, y = (e.train_code - mean) / deviation, np.searchsorted(classes, e.train_labels)
+
+    def cost(flat: np.ndarray) -> float:
+        weight, bias = flat[len(classes) :].reshape(-1, len(classes)), flat[: len(classes)]
+        scores = x @ weight + bias
+        return float((scipy.special.logsumexp(scores, 1) - scores[np.arange(len(y)), y]).sum() + (weight**2).sum() / 2)
+
+    best = scipy.optimize.minimize(cost, np.zeros((x.shape[1] + 1) * len(classes)), tol=1e-6).x
+    scores = (e.code - mean) / deviation @ best[len(classes) :].reshape(-1, len(classes)) + best[: len(classes)]
+    return classes[scores.argmax(1)]
+
+
+def _ref_active(e: Evidence) -> float:
+    variances = [math.fsum((unit - math.fsum(unit) / len(unit)) ** 2) / len(unit) for unit in e.code.T.astype(float)]
+    least = 0.01 if e.posterior else 0.01 * max(variances)
+    return float(len([variance for variance in variances if variance > least]))
+
+
+def _ref_variance_gap(e: Evidence) -> float | None:
+    if e.spread is None:
+        return None
+    pairs = zip(e.spread.variance_seen, e.spread.variance_expected, strict=True)
+    decades = sorted(abs(math.log10(a) - math.log10(b)) for a, b in pairs if a and b)
+    middle = len(decades) // 2
+    return decades[middle] if len(decades) % 2 else (decades[middle - 1] + decades[middle]) / 2
+
+
+def _ref_zeros_gap(e: Evidence) -> float | None:
+    if e.spread is None:
+        return None
+    apart = [abs(a - b) for a, b in zip(e.spread.zeros_seen, e.spread.zeros_expected, strict=True)]
+    return math.fsum(apart) / len(apart)
+
+
+def _ref_bound(e: Evidence, measure: str) -> float | None:
+    return math.fsum(e.posterior.bound) / len(e.posterior.bound) if e.posterior and e.measure == measure else None
+
+
 REFERENCES: dict[str, Callable[[Evidence], float | None]] = {
     "cosine": _ref_cosine,
     "pearson": _ref_pearson,
@@ -170,8 +236,16 @@ REFERENCES: dict[str, Callable[[Evidence], float | None]] = {
     ),
     "trustworthiness": _ref_trustworthiness,
     "knn_accuracy": _ref_knn,
+    "linear_probe": lambda e: _shared_accuracy(e.labels, _softmax_regression(e), e.train_labels),
+    "classifier_accuracy": lambda e: _shared_accuracy(e.labels, e.said, e.train_labels),
     "kmeans_ari": _ref_ari,
     "kmeans_nmi": _ref_nmi,
+    "active_units": _ref_active,
+    "kl_weight": lambda e: e.posterior.kl_weight if e.posterior else None,
+    "marginal_nats_mass": lambda e: _ref_bound(e, "mass"),
+    "marginal_nats_density": lambda e: _ref_bound(e, "density"),
+    "zeros_gap": _ref_zeros_gap,
+    "variance_gap": _ref_variance_gap,
 }
 
 
@@ -184,7 +258,8 @@ def _same(found: float | None, expected: float | None, tolerance: float) -> bool
 def _agrees(compute: Callable[[Evidence], float | None], name: str, cases: dict[str, Evidence]) -> bool:
     """Whether a function gives what the yardstick's own formula gives, on every kind of evidence."""
     evidence = [cases["dense"], cases["counts"]]
-    if name not in {"trustworthiness", "knn_accuracy", "kmeans_ari", "kmeans_nmi"}:
+    evidence += [replace(each, posterior=None, spread=None) for each in evidence if name == "active_units"]
+    if name not in {"trustworthiness", "knn_accuracy", "linear_probe", "kmeans_ari", "kmeans_nmi"}:
         evidence += [cases["several blocks"], _with_zero_rows(cases["dense"]), _with_zero_rows(cases["counts"])]
     pairs = [(compute(e), REFERENCES[name](e)) for e in evidence]
     assert any(expected is not None for _, expected in pairs)
@@ -278,6 +353,26 @@ MUTANTS: dict[str, tuple[str, Callable[[Evidence], float | None]]] = {
     "whatever the measure": ("nats_mass", lambda e: math.fsum(e.nats) / len(e.nats) if e.nats is not None else None),
     "continuity for trustworthiness": ("trustworthiness", _continuity),
     "unbalanced accuracy": ("knn_accuracy", _plain_knn),
+    "probe of a code not standardised": (
+        "linear_probe",
+        lambda e: _shared_accuracy(e.labels, _softmax_regression(e, standardised=False), e.train_labels),
+    ),
+    "unbalanced probe": (
+        "linear_probe", lambda e: float((_softmax_regression(e) == e.labels)[np.isin(e.labels, e.train_labels)].mean())
+    ),
+    "labels that training lacks count": ("classifier_accuracy", lambda e: _shared_accuracy(e.labels, e.said, e.labels)),
+    "active beside the largest": ("active_units", lambda e: _ref_active(replace(e, posterior=None))),
+    "active beside one": ("active_units", lambda e: float((e.code.var(0, dtype=float) > 0.01).sum())),
+    "the bound of any measure": ("marginal_nats_mass", lambda e: float(e.posterior.bound.mean())),
+    "the code taken as known": ("marginal_nats_density", REFERENCES["nats_density"]),
+    "zeros of samples": ("zeros_gap", lambda e: None if e.spread is None else float(
+        np.abs(e.spread.row_zeros_seen - e.spread.row_zeros_expected).mean())),
+    "more zeros and fewer cancel": ("zeros_gap", lambda e: None if e.spread is None else abs(float(
+        (e.spread.zeros_seen - e.spread.zeros_expected).mean()))),
+    "mean of the decades": ("variance_gap", lambda e: None if e.spread is None else float(np.abs(np.log10(
+        e.spread.variance_seen[2:] / e.spread.variance_expected[2:])).mean())),
+    "wider and narrower cancel": ("variance_gap", lambda e: None if e.spread is None else abs(float(np.median(np.log10(
+        e.spread.variance_seen[2:] / e.spread.variance_expected[2:]))))),
 }  # fmt: skip
 
 
@@ -295,8 +390,15 @@ def test_a_perfect_model_reaches_every_optimum() -> None:
     target = np.eye(3).repeat(5, axis=1)[classes] * np.arange(1.0, 25.0)[:, None]
     labels = classes.astype(str)
     code = target + 100 * classes[:, None]
-    scores = evaluate(Evidence(target, target, target.mean(0) + 0.1, code, labels, code, labels))
-    best = {"mse": 0.0, "mae": 0.0, "mse_nonzero": 0.0, "nats_mass": None, "nats_density": None}
+    share, size = np.full(15, 0.5), np.full(15, 2.0)
+    exact = Spread(share, share, np.full(24, 0.5), np.full(24, 0.5), size, size, size)
+    scores = evaluate(
+        Evidence(target, target, target.mean(0) + 0.1, code, labels, code, labels, spread=exact, said=labels)
+    )
+    best = {"mse": 0.0, "mae": 0.0, "mse_nonzero": 0.0, "zeros_gap": 0.0, "variance_gap": 0.0, "active_units": 15.0}
+    best |= dict.fromkeys(
+        ("nats_mass", "nats_density", "kl_weight", "marginal_nats_mass", "marginal_nats_density"), None
+    )
     for name in METRICS:
         expected = best.get(name, 1.0)
         if name != "trustworthiness":  # of a code that moves the classes apart; the next test is about it
@@ -386,7 +488,7 @@ def test_order_of_features_does_not_matter(case: str, cases: dict[str, Evidence]
 def test_order_of_samples_does_not_matter(case: str, cases: dict[str, Evidence]) -> None:
     e = cases[case]
     p = np.random.default_rng(6).permutation(len(e.target))
-    changes = {name: getattr(e, name)[p] for name in ("target", "prediction", "code", "labels", "nats")}
+    changes = {name: getattr(e, name)[p] for name in ("target", "prediction", "code", "labels", "nats", "said")}
     unordered = set(METRICS) - {"kmeans_ari", "kmeans_nmi"}  # k-means starts from samples that it draws by number
     assert _changed(e, unordered, **changes) == set()
 
@@ -398,6 +500,12 @@ def test_rotation_and_scale_of_the_code_do_not_matter(scale: float, width: int, 
     turn = np.linalg.qr(np.random.default_rng(7).normal(size=(width, width)))[0][:6]  # into as many directions
     changes = {"code": scale * e.code @ turn, "train_code": scale * e.train_code @ turn}
     assert _changed(e, OF_CODE, **changes) == set()
+
+
+def test_units_of_single_code_units_do_not_matter_to_the_probe(cases: dict[str, Evidence]) -> None:
+    e, units = cases["dense"], np.array([1e-3, 1.0, 1e3, 7.0, 1.0, 1e6])
+    assert _changed(e, {"linear_probe"}, code=e.code * units, train_code=e.train_code * units) == set()
+    assert _changed(e, {"knn_accuracy"}, code=e.code * units, train_code=e.train_code * units) == {"knn_accuracy"}
 
 
 def test_the_code_is_taken_as_it_stands_not_standardised(cases: dict[str, Evidence]) -> None:
@@ -455,8 +563,19 @@ def test_without_labels_or_code_what_needs_them_is_none(cases: dict[str, Evidenc
     assert {n for n, v in evaluate(replace(e, labels=None)).items() if v is None} >= OF_CODE - {"trustworthiness"}
     assert {n for n, v in evaluate(replace(e, code=None, train_code=None)).items() if v is None} >= OF_CODE
     assert evaluate(replace(e, train_code=None, train_labels=None))["knn_accuracy"] is None
-    few = {name: getattr(e, name)[:9] for name in ("target", "prediction", "code", "labels", "nats")}
+    few = {name: getattr(e, name)[:9] for name in ("target", "prediction", "code", "labels", "nats", "said")}
     assert evaluate(replace(e, **few))["trustworthiness"] is None
+
+
+def test_what_a_model_does_not_say_is_none(cases: dict[str, Evidence]) -> None:
+    e = cases["counts"]
+    of_posterior, of_counts = {"kl_weight", "marginal_nats_mass"}, {"zeros_gap", "variance_gap"}
+    none = {n for n, v in evaluate(replace(e, posterior=None, spread=None, said=None)).items() if v is None}
+    assert none >= of_posterior | of_counts | {"classifier_accuracy"}
+    assert not none & OF_CODE
+    constant = replace(e.spread, variance_seen=np.zeros(40))
+    assert evaluate(replace(e, spread=constant))["variance_gap"] is None
+    assert evaluate(replace(e, labels=np.full(45, "new")))["classifier_accuracy"] is None
 
 
 def test_one_label_is_nothing_to_find(cases: dict[str, Evidence]) -> None:
@@ -602,8 +721,9 @@ def test_explanations_are_one_or_two_sentences_with_a_unit(name: str) -> None:
     assert entry.summary
     assert entry.title
     assert entry.unit.split()[0] in {"1", "data", "nats"}
-    assert (entry.higher_is_better is None) == (name == "norm_ratio")
-    assert (entry.higher_is_better is False) == name.startswith(("mse", "mae", "nats"))
+    assert (entry.higher_is_better is None) == (name in {"norm_ratio", "active_units", "kl_weight"})
+    lower = name.startswith(("mse", "mae", "nats", "marginal_nats")) or name.endswith("_gap")
+    assert (entry.higher_is_better is False) == lower
 
 
 def test_goals_choose_the_yardsticks_that_say_so() -> None:
@@ -667,6 +787,9 @@ GOOD = {"target": np.ones((3, 2)), "prediction": np.ones((3, 2)), "train_mean": 
         ({"prediction": [[1, np.nan]] * 3}, "finite values in prediction, found 3 of 6 missing or infinite.*diverged"),
         ({"prediction": np.full((3, 2), 1e300)}, "finite values in prediction, found 6 of 6"),
         ({"code": [[np.inf], [0], [0]]}, "finite values in code, found 1 of 3"),
+        ({"said": ["a"]}, r"said of shape \(3,\), found \(1,\)"),
+        ({"posterior": Posterior(np.array([1.0, np.inf, 0.0]), None)}, "finite values in bound, found 1 of 3"),
+        ({"posterior": Posterior(None, np.nan)}, "finite values in kl_weight, found 1 of 1"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(wrong: dict[str, object], message: str) -> None:

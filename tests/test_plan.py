@@ -15,8 +15,9 @@ from losslens.data.gate import look
 from losslens.data.readers import read
 from losslens.losses import LOSSES
 from losslens.models.spec import BASELINES, ModelSpec
+from losslens.run.composition import Candidate, Shared
 from losslens.run.executors import Lost, Serial
-from losslens.run.plan import Candidate, Plan, plan, simplicity, sort_pairs
+from losslens.run.plan import Plan, plan, simplicity, sort_pairs
 from losslens.run.prepared import DataFolder
 from losslens.run.session import Clock, complete
 from losslens.run.spec import TrainingSpec, TrialSpec
@@ -35,13 +36,10 @@ DATA = synthetic.gaussian_noise(samples=60, features=8)
 def planned(data: Any = DATA, **options: Any) -> Plan:
     """A plan with a tiny network."""
     settings = {"losses": (), "models": (), "repeats": 2, "seed": 0} | options
-    return plan(
-        look(data),
-        content_hash=data.content_hash,
-        model=ModelSpec(hidden=(8,), code=2),
-        training=TrainingSpec(epochs=1, learning_rates=(1e-3,)),
-        **settings,
+    shared = settings.pop(
+        "shared", Shared(ModelSpec(hidden=(8,), code=2), TrainingSpec(epochs=1, learning_rates=(1e-3,)))
     )
+    return plan(look(data), shared, content_hash=data.content_hash, **settings)
 
 
 # --- which pairs fit -----------------------------------------------------------------------------------------------
@@ -99,10 +97,9 @@ def test_repeats_are_planned_one_after_the_other():
 
 def test_baselines_do_not_depend_on_the_network_but_for_the_code_of_pca():
     first = {spec.id for spec in planned().trials if spec.objective is None}
-    other = plan(
-        look(DATA), content_hash=DATA.content_hash, losses=("mae",), models=(), repeats=2, seed=0,
-        model=ModelSpec(hidden=(99, 9), code=2, activation="tanh"), training=TrainingSpec(epochs=9),
-    )  # fmt: skip
+    other = planned(
+        losses=("mae",), shared=Shared(ModelSpec(hidden=(99, 9), code=2, activation="tanh"), TrainingSpec(epochs=9))
+    )
     assert first == {spec.id for spec in other.trials if spec.objective is None}
 
 

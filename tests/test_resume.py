@@ -18,6 +18,7 @@ from tests.small_runs import COMMAND, TINY_OPTIONS, call, environment, run, tiny
 from losslens.data import synthetic
 from losslens.data.gate import look
 from losslens.models.spec import ModelSpec
+from losslens.run.composition import Shared
 from losslens.run.executors import LocalProcesses, Lost
 from losslens.run.plan import plan
 from losslens.run.spec import TrainingSpec, TrialSpec
@@ -225,12 +226,8 @@ def test_a_killed_worker_is_replaced(whole, table, tmp_path):
 
 
 def trials(losses: Iterable[str]) -> list[TrialSpec]:
-    training = TrainingSpec(epochs=1, learning_rates=(1e-3,))
-    network = ModelSpec(hidden=(8,), code=2)
-    whole = plan(
-        look(DATA), content_hash=DATA.content_hash, losses=tuple(losses), models=(), model=network,
-        training=training, repeats=1, seed=0,
-    )  # fmt: skip
+    shared = Shared(ModelSpec(hidden=(8,), code=2), TrainingSpec(epochs=1, learning_rates=(1e-3,)))
+    whole = plan(look(DATA), shared, content_hash=DATA.content_hash, losses=tuple(losses), models=(), repeats=1, seed=0)
     return list(whole.trials)
 
 

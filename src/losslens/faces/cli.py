@@ -82,10 +82,12 @@ def compare(
     ] = None,
     activation: Annotated[str, typer.Option(help="Hidden activation: losslens list activations.")] = "relu",
     normalisation: Annotated[str, typer.Option(help="Between layers: none, batch or layer.")] = "none",
-    dropout: Annotated[float, typer.Option(help="Share of hidden units left out in a training step.")] = 0.0,
+    dropout: Annotated[float | None, typer.Option(help="Share of hidden units left out in a training step.")] = None,
     tied: Annotated[bool, typer.Option("--tied", help="The decoder's weights are the encoder's, transposed.")] = False,
     weight_decay: Annotated[float, typer.Option(help="Decoupled decay of the network's weights.")] = 0.0,
-    average: Annotated[float, typer.Option(help="Running mean of weights, as 0.99; what is kept is the mean.")] = 0.0,
+    average: Annotated[
+        float | None, typer.Option(help="Running mean of weights, as 0.99; what is kept is the mean.")
+    ] = None,
     corruption: Annotated[
         str | None, typer.Option(help="Of denoising models, as NAME or NAME:STRENGTH: losslens list corruptions.")
     ] = None,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 from losslens.data.gate import Observation, look
 from losslens.data.profiles import Profiles
@@ -18,18 +17,23 @@ from losslens.faces.folder import Manifest, claim, earlier, held, place
 from losslens.faces.goal import settle_goal
 from losslens.faces.outcome import Comparison, Run, finish
 from losslens.faces.progress import Bars, Quiet
-from losslens.models.spec import CorruptionSpec, ModelSpec, Normalisation
-from losslens.run.composition import Shared, corruption_named, shape_named
+from losslens.faces.settings import (
+    BETA,
+    at_least,
+    corruption_of,
+    device_of,
+    network,
+    precision_of,
+    training,
+    within,
+)
+from losslens.run.composition import Shared, shape_named
 from losslens.run.executors import Executor, LocalProcesses, Serial
 from losslens.run.plan import plan
 from losslens.run.prepared import DataFolder
 from losslens.run.session import Clock, complete
-from losslens.run.spec import Precision, TrainingSpec
 from losslens.run.store import Store
-from losslens.vocabulary.errors import BadInput, Interrupted, unknown
-from losslens.vocabulary.quantities import Interval
-
-SMALL, SMALL_BATCH, LARGE_BATCH = 5000, 32, 128
+from losslens.vocabulary.errors import BadInput, Interrupted
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,10 @@ def compare(
     hidden: Sequence[int] | None = None,
     activation: str = "relu",
     normalisation: str = "none",
-    dropout: float = 0.0,
+    dropout: float | None = None,
     tied: bool = False,
     weight_decay: float = 0.0,
-    average: float = 0.0,
+    average: float | None = None,
     corruption: str | None = None,
     emphasis: str = "none",
     beta: float = 1.0,
@@ -108,7 +112,7 @@ def compare(
     sizes = _sizes(code, code_sizes)
     request = Request(
         shared=Shared(
-            model=_network(
+            model=network(
                 code=sizes[0],
                 hidden=hidden,
                 activation=activation,
@@ -116,26 +120,26 @@ def compare(
                 dropout=dropout,
                 tied=tied,
             ),
-            training=_training(
+            training=training(
                 profiles,
                 epochs=epochs,
                 batch=batch,
                 learning_rates=learning_rates,
-                precision=_precision(precision, before),
-                device=_device(device),
+                precision=precision_of(precision, before),
+                device=device_of(device),
                 weight_decay=weight_decay,
                 average=average,
             ),
             shape=shape_named(shape, profiles.shape[1]),
             classes=() if profiles.labels is None else tuple(sorted(set(map(str, profiles.labels)))),
-            corruption=_corruption(corruption, emphasis),
-            beta=_within("beta", beta, 0.0, math.inf),
+            corruption=corruption_of(corruption, emphasis),
+            beta=within(BETA, beta, "beta"),
         ),
         losses=tuple(losses),
         models=tuple(models),
         goal=goal,
-        repeats=_at_least(1, repeats, "repeats"),
-        seed=_at_least(0, seed, "a seed"),
+        repeats=at_least(1, repeats, "repeats"),
+        seed=at_least(0, seed, "a seed"),
         sizes=sizes,
     )
     intended = settle(profiles, seen, request)
@@ -192,108 +196,12 @@ def _manifest(intended: Run) -> Manifest:
 def _executor(workers: int | None) -> Executor:
     if workers == 0:
         return Serial()
-    return LocalProcesses(None if workers is None else _at_least(0, workers, "workers"))
+    return LocalProcesses(None if workers is None else at_least(0, workers, "workers"))
 
 
 def _sizes(code: int, several: Sequence[int]) -> tuple[int, ...]:
     """Each code size once, from the smallest up."""
-    return tuple(sorted({_at_least(1, size, "a code size") for size in several or (code,)}))
-
-
-def _network(
-    *, code: int, hidden: Sequence[int] | None, activation: str, normalisation: str, dropout: float, tied: bool
-) -> ModelSpec:
-    from losslens.activations import ACTIVATIONS
-
-    if normalisation not in get_args(Normalisation):
-        raise unknown("normalisation", normalisation, get_args(Normalisation))
-    chosen = {} if hidden is None else {"hidden": tuple(_at_least(1, width, "hidden widths") for width in hidden)}
-    return ModelSpec(
-        **chosen,
-        code=code,
-        activation=ACTIVATIONS[activation].name,
-        normalisation=cast(Normalisation, normalisation),
-        dropout=_within("dropout", dropout, 0.0, 0.95),
-        tied=tied,
-    )
-
-
-def _training(
-    profiles: Profiles,
-    *,
-    epochs: int | None,
-    batch: int | None,
-    learning_rates: Sequence[float] | None,
-    precision: Precision,
-    device: str,
-    weight_decay: float,
-    average: float,
-) -> TrainingSpec:
-    usual = SMALL_BATCH if profiles.shape[0] < SMALL else LARGE_BATCH
-    return TrainingSpec(
-        learning_rates=_rates(learning_rates),
-        batch=usual if batch is None else _at_least(1, batch, "a batch size"),
-        epochs=TrainingSpec().epochs if epochs is None else _at_least(1, epochs, "epochs"),
-        precision=precision,
-        device=device,
-        weight_decay=_within("weight decay", weight_decay, 0.0, 10.0),
-        average=_within("an average of weights", average, 0.0, 0.9999),
-    )
-
-
-def _corruption(corruption: str | None, emphasis: str) -> CorruptionSpec | None:
-    if corruption is not None:
-        return corruption_named(corruption, emphasis)
-    if emphasis != "none":
-        raise BadInput(
-            expected="a corruption for the emphasis to speak of",
-            found="none",
-            remedy="Add, for instance, --corruption masking:0.25",
-        )
-    return None
-
-
-def _within(what: str, value: float, low: float, high: float) -> float:
-    if not low <= value <= high:
-        raise BadInput(expected=f"{what} in {Interval(low, high)}", found=f"{value:g}")
-    return value
-
-
-def _precision(asked: str, before: Manifest | None) -> Precision:
-    """As asked; for ``auto`` what the folder was begun with, so that nothing in it is trained again."""
-    from losslens.run.precision import probe
-
-    if asked == "auto":
-        return before.precision if before else probe()
-    if asked not in get_args(Precision):
-        raise unknown("precision", asked, ["auto", *get_args(Precision)])
-    return cast(Precision, asked)
-
-
-def _device(asked: str) -> str:
-    from losslens.run.precision import best_device
-
-    known = ["auto", "cpu"] if best_device() == "cpu" else ["auto", "cpu", "cuda"]
-    if asked not in known:
-        raise unknown("device of this machine", asked, known)
-    return best_device() if asked == "auto" else asked
-
-
-def _rates(learning_rates: Sequence[float] | None) -> tuple[float, ...]:
-    """The grid, each rate once."""
-    rates = tuple(dict.fromkeys(learning_rates or TrainingSpec().learning_rates))
-    wrong = [rate for rate in rates if not 0 < rate < math.inf]
-    if wrong:
-        raise BadInput(
-            expected="positive learning rates", found=str(wrong[0]), remedy="Use, for instance, --lr 1e-4,1e-3."
-        )
-    return rates
-
-
-def _at_least(least: int, value: int, what: str) -> int:
-    if value < least:
-        raise BadInput(expected=f"{what} of at least {least}", found=str(value))
-    return value
+    return tuple(sorted({at_least(1, size, "a code size") for size in several or (code,)}))
 
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}

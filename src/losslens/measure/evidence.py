@@ -28,9 +28,10 @@ CLUSTER_SAMPLES = 10_000
 class Posterior:
     """What a variational model says of itself on the held-out part.
 
-    ``bound`` (samples,) is the negative importance-weighted bound of each profile in nats, over all codes, or None
-    for losses that are no likelihood; ``kl_weight`` is the weight of the divergence beside half the squared error (or
-    beside nats, for data that are not real numbers), or None where the loss has no such scale.
+    ``bound`` (samples,) is the negative importance-weighted bound of each profile in nats, over all codes, of the same
+    measure as the evidence's nats, or None for losses that are no likelihood; ``kl_weight`` is the weight of the
+    divergence beside half the squared error (or beside nats, for data that are not real numbers), or None where the
+    loss has no such scale.
     """
 
     bound: Doubles | None
@@ -72,8 +73,8 @@ class Evidence:
     (``measure="mass"``) or of real numbers (``"density"``): the two are not comparable. ``posterior`` and ``spread``
     are there for variational models and for models of counts, ``said`` (samples,) are the labels that a classifier
     gave, ``hidden`` are values that the model had to tell from the others of their profiles. ``seed`` draws subsamples
-    and starts k-means: give all models of one repeat the same. Everything becomes text or float32
-    (nats: float64), contiguous; what has that form already is not copied.
+    and starts k-means: give all models of one repeat the same. Everything becomes text or float32 (nats: float64),
+    contiguous; what has that form already is not copied.
 
     Raises:
         BadInput: shapes disagree, a value is missing or infinite (training diverged), or nats come without a measure.
@@ -111,6 +112,8 @@ class Evidence:
         _, width = self._put("code", (samples, None)) or (0, None)
         training = (self._put("train_code", (None, width)) or (None,))[0]
         self._put("train_labels", (training,), np.str_)
+        for told in (self.posterior, self.spread, self.hidden):
+            _check_told(told)
         _check_measure(self)
 
     def _put(self, name: str, shape: tuple[int | None, ...], kind: type[np.generic] = np.float32) -> tuple[int, ...]:
@@ -176,6 +179,12 @@ def _check_finite(name: str, array: npt.NDArray[Any]) -> None:
             found=f"{bad} of {array.size} missing or infinite",
             remedy="A model that gives such values has diverged and cannot be judged; try a lower learning rate.",
         )
+
+
+def _check_told(told: Posterior | Spread | Hidden | None) -> None:
+    for name, value in () if told is None else vars(told).items():
+        if value is not None:
+            _check_finite(name, np.asarray(value))
 
 
 def _check_measure(evidence: Evidence) -> None:

@@ -33,7 +33,7 @@ def active_units(evidence: Evidence) -> float | None:
     unit="1 (beside half the squared error, or nats)",
     higher_is_better=None,
     explanation="What a nat of divergence from the prior weighs beside half the squared error of a profile (beside a "
-    "nat, for counts and for zeros and ones): 1 is an evidence lower bound. Tools differ in it by a factor of "
+    "nat, for data that are not real numbers): 1 is an evidence lower bound. Tools differ in it by a factor of "
     "thousands under one name, through means in place of sums.",
 )
 def kl_weight(evidence: Evidence) -> float | None:
@@ -42,15 +42,31 @@ def kl_weight(evidence: Evidence) -> float | None:
 
 
 @metric(
-    title="NLL, all codes",
+    title="NLL of counts, all codes",
     unit="nats per profile",
     higher_is_better=False,
-    explanation="Importance-weighted bound on the negative log-likelihood of a held-out profile, all codes considered: "
-    "what other variational models report. The NLL beside it takes the code as known.",
+    explanation="Importance-weighted bound on the negative log-probability of a held-out profile of counts or zeros "
+    "and ones, all codes considered: what other variational models report. The NLL beside it takes the code as known.",
 )
-def marginal_nats(evidence: Evidence) -> float | None:
-    """Mean importance-weighted bound; None for models without a posterior or a likelihood."""
-    if evidence.posterior is None or evidence.posterior.bound is None:
+def marginal_nats_mass(evidence: Evidence) -> float | None:
+    """Mean importance-weighted bound; None for models without a posterior or a probability mass function."""
+    return _mean_bound(evidence, "mass")
+
+
+@metric(
+    title="NLL density, all codes",
+    unit="nats per profile",
+    higher_is_better=False,
+    explanation="Importance-weighted bound on the negative log-density of a held-out profile, all codes considered: "
+    "what other variational models report. The NLL density beside it takes the code as known.",
+)
+def marginal_nats_density(evidence: Evidence) -> float | None:
+    """Mean importance-weighted bound; None for models without a posterior or a probability density."""
+    return _mean_bound(evidence, "density")
+
+
+def _mean_bound(evidence: Evidence, measure: str) -> float | None:
+    if evidence.posterior is None or evidence.posterior.bound is None or evidence.measure != measure:
         return None
     return float(evidence.posterior.bound.mean())
 

@@ -106,10 +106,14 @@ def linear_probe(evidence: Evidence) -> float | None:
     "classifiers have it.",
 )
 def classifier_accuracy(evidence: Evidence) -> float | None:
-    """Balanced accuracy of the model's own labels; None where it gives none."""
-    if evidence.said is None or evidence.labels is None:
+    """Balanced accuracy of the model's own labels; None where it gives none.
+
+    Test samples of a label that the training part lacks are left out, as for :func:`knn_accuracy`.
+    """
+    if evidence.said is None or evidence.labels is None or evidence.train_labels is None:
         return None
-    return _balanced_accuracy(evidence.labels, evidence.said)
+    known = np.isin(evidence.labels, evidence.train_labels)
+    return _balanced_accuracy(evidence.labels[known], evidence.said[known]) if known.any() else None
 
 
 @metric(

@@ -72,17 +72,18 @@ class Autoencoder(nn.Module):
     def forward(self, x: Tensor, noise: torch.Generator | None = None) -> Outputs:
         """Code and raw output of a batch; ``noise`` draws the code of a variational model, else it is the mean."""
         mean, log_variance = self.posterior(x)
-        code = mean if log_variance is None or noise is None else drawn(mean, log_variance, noise)
+        code = mean
+        if log_variance is not None and noise is not None:
+            code = mean + standard_normal(mean, noise) * (log_variance / 2.0).exp()
         return Outputs(code, self.decode(code.detach() if self.reads_code else code), mean, log_variance)
 
 
 _WIDEST = 20.0  # an untrained encoder must not overflow the exponential
 
 
-def drawn(mean: Tensor, log_variance: Tensor, noise: torch.Generator) -> Tensor:
-    """Codes from the posterior, by a standard normal number for each."""
-    standard = torch.randn(mean.shape, generator=noise, dtype=mean.dtype).to(mean.device)
-    return mean + standard * (log_variance / 2.0).exp()
+def standard_normal(like: Tensor, noise: torch.Generator) -> Tensor:
+    """Standard normal numbers, as many as there are in a tensor; drawn on the CPU, so alike on every device."""
+    return torch.randn(like.shape, generator=noise, dtype=like.dtype).to(like.device)
 
 
 class Constant(nn.Module):
@@ -132,11 +133,19 @@ def start(model: nn.Module, spec: ModelSpec, mean: Tensor, output_mean: Tensor, 
     if components is None:
         return
     if spec.linear_path:
-        for part in (model.encoder, model.decoder):
-            for parameter in last_layer(part, 0).parameters():
-                nn.init.zeros_(parameter)
+        _silence(model, len(components))
     last_layer(model.encoder, -1).weight.copy_(components)  # type: ignore[operator]
     last_layer(model.decoder, -1).weight.copy_(components.T)  # type: ignore[operator]
+
+
+def _silence(model: Autoencoder, code: int) -> None:
+    """Let the network beside a linear path add nothing at first; tied weights may leave a constant to take off."""
+    for part in (model.encoder, model.decoder):
+        for parameter in last_layer(part, 0).parameters():
+            nn.init.zeros_(parameter)
+    decoder = model.decoder.paths[0].eval()
+    last_layer(model.decoder, 0).bias.sub_(decoder(model.center.new_zeros(1, code))[0])  # type: ignore[operator]
+    decoder.train()
 
 
 def last_layer(part: Parallel, path: int) -> nn.Module:

@@ -6,9 +6,10 @@ profiles that the network sees and, where every entry either was touched or was 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_type_hints
 
 import torch
 from torch import Tensor
@@ -43,17 +44,21 @@ class Corruption:
 
     - ``marks``: every entry either was touched or was not, so that the two may count differently in the loss.
     - ``needs_counts``: it works on the counts behind the profiles.
-    - ``strength``: the option that says how much is corrupted; at zero nothing is.
+    - ``options``: the one that says how much is corrupted comes first; at zero nothing is.
     """
 
     name: str
     compute: Callable[..., Corrupted]
-    strength: str
+    options: Mapping[str, Option]
     reference: str
-    options: Mapping[str, Option] = field(default_factory=dict)
     marks: bool = False
     needs_counts: bool = False
     aliases: tuple[str, ...] = ()
+
+    @property
+    def strength(self) -> str:
+        """The option that says how much is corrupted."""
+        return next(iter(self.options))
 
     @property
     def summary(self) -> str:
@@ -65,45 +70,52 @@ CORRUPTIONS: Catalogue[Corruption] = Catalogue("corruption")
 
 
 def _corruption(**facts: Any) -> Callable[[Callable[..., Corrupted]], Callable[..., Corrupted]]:
+    """Enter a function; its keyword-only arguments, annotated ``Annotated[float, Range(...)]``, are the options."""
+
     def enter(compute: Callable[..., Corrupted]) -> Callable[..., Corrupted]:
-        CORRUPTIONS.add(Corruption(compute.__name__.strip("_"), compute, **facts))
+        hints, given = get_type_hints(compute, include_extras=True), inspect.signature(compute).parameters.values()
+        options = {p.name: Option(p.default, get_args(hints[p.name])[1]) for p in given if p.kind is p.KEYWORD_ONLY}
+        CORRUPTIONS.add(Corruption(compute.__name__, compute, options, **facts))
         return compute
 
     return enter
 
 
+_SHARE = Range(0.0, 0.95)
 _VINCENT = "Vincent, Larochelle, Lajoie, Bengio and Manzagol, JMLR 11, 2010"
 
 
-@_corruption(strength="rate", options={"rate": Option(0.25, Range(0.0, 0.95))}, marks=True, reference=_VINCENT)
-def masking(batch: Batch, reach: Reach, noise: torch.Generator, *, rate: float) -> Corrupted:
+@_corruption(marks=True, reference=_VINCENT)
+def masking(batch: Batch, reach: Reach, noise: torch.Generator, *, rate: Annotated[float, _SHARE] = 0.25) -> Corrupted:
     """Each entry is set to zero with probability ``rate``."""
     touched = _drawn(batch.profiles, rate, noise)
     return torch.where(touched, 0.0, batch.profiles), touched
 
 
-@_corruption(strength="rate", options={"rate": Option(0.25, Range(0.0, 0.95))}, marks=True, reference=_VINCENT)
-def salt_and_pepper(batch: Batch, reach: Reach, noise: torch.Generator, *, rate: float) -> Corrupted:
+@_corruption(marks=True, reference=_VINCENT)
+def salt_and_pepper(
+    batch: Batch, reach: Reach, noise: torch.Generator, *, rate: Annotated[float, _SHARE] = 0.25
+) -> Corrupted:
     """Each entry is set, with probability ``rate``, to the least or largest value of its feature, by a fair coin."""
     touched = _drawn(batch.profiles, rate, noise)
     ends = torch.where(_drawn(batch.profiles, 0.5, noise), reach.low, reach.high)
     return torch.where(touched, ends, batch.profiles), touched
 
 
-@_corruption(strength="sigma", options={"sigma": Option(0.3, Range(0.0, 10.0))}, reference=_VINCENT)
-def gaussian(batch: Batch, reach: Reach, noise: torch.Generator, *, sigma: float) -> Corrupted:
+@_corruption(reference=_VINCENT)
+def gaussian(
+    batch: Batch, reach: Reach, noise: torch.Generator, *, sigma: Annotated[float, Range(0.0, 10.0)] = 0.3
+) -> Corrupted:
     """Normal noise is added; its deviation is ``sigma`` times that of a typical feature over the training rows."""
     standard = torch.randn(batch.profiles.shape, generator=noise).to(batch.profiles)
     return batch.profiles + sigma * reach.spread * standard, None
 
 
 @_corruption(
-    strength="rate",
-    options={"rate": Option(0.3, Range(0.0, 0.95))},
     needs_counts=True,
     reference="none needed: a binomial share of Poisson counts is what a shallower measurement gives",
 )
-def thinning(batch: Batch, reach: Reach, noise: torch.Generator, *, rate: float) -> Corrupted:
+def thinning(batch: Batch, reach: Reach, noise: torch.Generator, *, rate: Annotated[float, _SHARE] = 0.3) -> Corrupted:
     """Each molecule is lost with probability ``rate``; what is left is normalised for depth anew."""
     assert batch.counts is not None
     assert batch.library is not None
@@ -115,13 +127,11 @@ def thinning(batch: Batch, reach: Reach, noise: torch.Generator, *, rate: float)
 
 
 @_corruption(
-    strength="rate",
-    options={"rate": Option(0.15, Range(0.0, 0.95))},
     marks=True,
     aliases=("gene_swap",),
     reference="Yoon, Zhang, Jordon and van der Schaar, VIME, NeurIPS 2020",
 )
-def swap(batch: Batch, reach: Reach, noise: torch.Generator, *, rate: float) -> Corrupted:
+def swap(batch: Batch, reach: Reach, noise: torch.Generator, *, rate: Annotated[float, _SHARE] = 0.15) -> Corrupted:
     """Each entry is replaced, with probability ``rate``, by the same feature's value in another sample of the batch."""
     rows, features = batch.profiles.shape
     touched = _drawn(batch.profiles, rate, noise)
@@ -134,47 +144,27 @@ def _drawn(like: Tensor, rate: float, noise: torch.Generator) -> Tensor:
     return (torch.rand(like.shape, generator=noise) < rate).to(like.device)
 
 
-def checked(spec: CorruptionSpec, *, counts: bool, by_element: bool) -> CorruptionSpec:
-    """A corruption with all its options, or the reason why it cannot be had.
-
-    ``counts``: the data are counts; ``by_element``: the loss has a value for each entry.
+def checked(spec: CorruptionSpec) -> CorruptionSpec:
+    """A corruption under its true name with all its options, or the reason why it cannot be had.
 
     Raises:
         UnknownName: no such corruption.
-        BadInput: an option it does not have or a value out of range, counts that are missing, an emphasis where
-            entries are not marked or do not have losses of their own.
+        BadInput: an option it does not have or a value out of range, an emphasis where entries are not marked.
     """
     entry = CORRUPTIONS[spec.name]
-    _check_options(entry, spec.options)
-    if entry.needs_counts and not counts:
-        raise BadInput(
-            expected=f"counts for the corruption {entry.name}",
-            found="data of another kind",
-            remedy="Use masking or gaussian.",
-        )
+    for name, value in spec.options.items():
+        if name not in entry.options:
+            raise BadInput(expected=f"an option of {entry.name}: {', '.join(entry.options)}", found=repr(name))
+        if value not in entry.options[name].range:
+            raise BadInput(expected=f"{name} of {entry.name} in {entry.options[name].range}", found=f"{value:g}")
     if spec.emphasises and not entry.marks:
         marking = ", ".join(name for name, each in CORRUPTIONS.items() if each.marks)
         raise BadInput(
             expected=f"a corruption that leaves entries intact ({marking}), for an emphasis",
             found=f"{entry.name}, which touches all of them",
         )
-    if spec.emphasises and not by_element:
-        raise BadInput(
-            expected="a loss with a value for each entry, for an emphasis on corrupted ones",
-            found="a loss of whole profiles",
-            remedy="Use no emphasis with it.",
-        )
     options = {name: option.default for name, option in entry.options.items()} | spec.options
     return spec.model_copy(update={"name": entry.name, "options": options})
-
-
-def _check_options(entry: Corruption, options: Mapping[str, float]) -> None:
-    for name, value in options.items():
-        if name not in entry.options:
-            known = ", ".join(entry.options)
-            raise BadInput(expected=f"an option of {entry.name} (it has: {known})", found=repr(name))
-        if value not in entry.options[name].range:
-            raise BadInput(expected=f"{name} of {entry.name} in {entry.options[name].range}", found=f"{value:g}")
 
 
 def corrupt(batch: Batch, spec: CorruptionSpec, reach: Reach, noise: torch.Generator) -> Batch:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from losslens.activations import ACTIVATIONS
 from losslens.losses.criterion import Criterion
 from losslens.losses.expectation import expected_log1p
-from losslens.losses.family import LOSSES, LossEntry
+from losslens.losses.family import LOSSES
 from losslens.models.autoencoders import Autoencoder, Outputs
 from losslens.models.magnitude import MagnitudeHead
 from losslens.models.spec import ObjectiveSpec, TermSpec
@@ -26,8 +26,8 @@ class Batch(NamedTuple):
     """Profiles in the working space and, for count data, the counts behind them.
 
     ``library`` (batch, 1) is the sum of a row's counts, ``scale`` (batch, 1) what they were multiplied by
-    before the logarithm. ``labels`` (batch,) number the classes, -1 where a label is not among them. ``corrupted`` is
-    what the network sees in place of the profiles, ``weight`` how much each entry's loss then counts.
+    before the logarithm. ``labels`` (batch,) number the classes. ``corrupted`` is what the network sees in place of
+    the profiles, ``weight`` how much each entry's loss then counts.
     """
 
     profiles: Tensor
@@ -68,15 +68,15 @@ class Term:
         missing = [name for name in self.names if named.get(name) is None]
         if missing:
             raise BadInput(
-                expected=f"a network that gives {' and '.join(missing)}, for the term {self.entry.name}", found="none"
+                expected=f"a network that gives {' and '.join(missing)}, for the term {self.entry.name}",
+                found="one that does not",
             )
         values = self.entry.element(*(named[name] for name in self.names), **self.settings)
         return self.entry.family.mean(values, None)
 
     def share(self, epoch: int | None) -> float:
         """The part of the weight that applies in an epoch (counted from 0); all of it in none."""
-        warming = epoch is not None and epoch < self.spec.warm_up
-        return (epoch + 1) / self.spec.warm_up if warming and epoch is not None else 1.0
+        return 1.0 if epoch is None else min(1.0, (epoch + 1) / max(self.spec.warm_up, 1))
 
 
 class Objective(nn.Module):
@@ -106,31 +106,27 @@ class Objective(nn.Module):
     @property
     def per_term(self) -> float:
         """The scale of the other terms: nats are summed over features, all other losses count once for each feature."""
-        return 1.0 if self.criterion.entry.is_likelihood else 1.0 / self.features
+        return 1.0 if self.criterion.entry.is_likelihood or self.classifier else 1.0 / self.features
 
-    def effective_kl_weight(self) -> float | None:
-        """What a nat of divergence weighs beside half the squared error, or beside a nat for data not real numbers.
-
-        Near a perfect reconstruction a smooth loss of single values is its curvature times half the squared error. None
-        without a divergence, and for losses without such a curvature.
-        """
-        weights = [float(term.spec.weight) for term in self.terms if term.is_divergence]
-        if not weights:
-            return None
-        entry = self.criterion.entry
-        if entry.is_likelihood and entry.domain is not Domain.REAL:
-            return sum(weights)
-        curvature = _curvature(entry, self.criterion.settings()) if entry.family.gives == "element" else 0.0
-        return sum(weights) / curvature if 0.0 < curvature < float("inf") else None
+    @property
+    def divergence(self) -> float | None:
+        """The weight of the divergence of a posterior from its prior, or None where no term is one."""
+        weights = [term.spec.weight for term in self.terms if term.is_divergence]
+        return sum(weights) if weights else None
 
     def own_loss(self, outputs: Outputs, batch: Batch) -> Tensor:
-        """The objective under comparison, a scalar: what early stopping and the choice of learning rate go by."""
+        """The objective under comparison, a scalar: what early stopping and the choice of learning rate go by.
+
+        Of classifiers it is the other terms alone: their decoder only reads the code.
+        """
+        if self.classifier is not None:
+            return self._others(outputs, batch)
         own = self.reconstruction_loss(outputs.output, batch)
-        return own if not self.terms else own + self._others(outputs, batch)
+        return own + self._others(outputs, batch) if self.terms else own
 
     def reconstruction_loss(self, output: Tensor, batch: Batch) -> Tensor:
         """The first term alone, of raw outputs (batch, features); a batch's weights multiply its entries' values."""
-        values = self.criterion.values(self._linked(output, batch), self._target(batch))
+        values = self.criterion.values(self.linked(output, batch), self.target(batch))
         return self.criterion.entry.family.mean(values if batch.weight is None else values * batch.weight, None)
 
     def _others(self, outputs: Outputs, batch: Batch) -> Tensor:
@@ -139,30 +135,29 @@ class Objective(nn.Module):
         return self.per_term * torch.stack(weighted).sum()
 
     def _classified(self, outputs: Outputs, batch: Batch) -> dict[str, Any]:
-        if self.classifier is None or batch.labels is None:
-            return {}
-        known = batch.labels >= 0
-        return {"logits": self.classifier(outputs.code)[known], "labels": batch.labels[known]}
+        return {} if self.classifier is None else {"logits": self.classifier(outputs.code), "labels": batch.labels}
 
     def forward(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The scalar to differentiate, and the part of it that is the objective under comparison."""
-        own = self.own_loss(outputs, batch)
-        total = own if self.head is None else own + self.head.loss(outputs.code, batch.profiles)
+        """The scalar to differentiate, and the part of it that is the objective under comparison.
+
+        The rest only reads the code: the head of a loss blind to scale, and the decoder of a classifier.
+        """
+        total = own = self.own_loss(outputs, batch)
+        if self.classifier is not None:
+            total = total + self.reconstruction_loss(outputs.output, batch)
+        if self.head is not None:
+            total = total + self.head.loss(outputs.code, batch.profiles)
         return total, own
 
     def reconstruct(self, outputs: Outputs, batch: Batch) -> Tensor:
         """The reconstruction in the working space, (batch, features)."""
-        linked = self._linked(outputs.output, batch)
+        linked = self.linked(outputs.output, batch)
         if self.head is not None:
             return self.head.apply_to(linked, outputs.code)
         if self.on_counts and batch.scale is not None:
             return self._expected_log(linked, batch.scale)
         prediction = self.criterion.entry.prediction
         return linked if prediction is None else prediction(linked, **self.criterion.settings())
-
-    def expected(self, output: Tensor, batch: Batch) -> Tensor:
-        """The output through its activation: what the loss compares with its target, (batch, features)."""
-        return self._linked(output, batch)
 
     def labels(self, outputs: Outputs) -> list[str] | None:
         """The label that a classifier on the code gives each sample, or None if there is no classifier."""
@@ -174,7 +169,7 @@ class Objective(nn.Module):
         """Negative log-likelihood of each profile given its code, in nats, (batch,), or None if it is no likelihood."""
         if not self.criterion.entry.is_likelihood:
             return None
-        nats = self.criterion.values(self._linked(outputs.output, batch), self._target(batch))
+        nats = self.criterion.values(self.linked(outputs.output, batch), self.target(batch))
         return nats if nats.dim() == 1 else nats.sum(1)
 
     def raw_mean(self, mean: Tensor) -> Tensor:
@@ -192,21 +187,21 @@ class Objective(nn.Module):
         """Set what does not depend on the network from training rows and the errors of a first reconstruction."""
         if self.head is not None:
             self.head.start(batch.profiles)
-        for name in self.criterion.logs:
-            if (
-                name == "scale" and self.spec.link == "linear"
-            ):  # its best constant for these errors: small steps could not bring it there in time
-                squared = self.criterion.entry.elicits == "mean"
-                spread = errors.square().mean().sqrt() if squared else errors.abs().mean()
-                self.criterion.logs[name].fill_(float(spread.clamp_min(1e-3).log()))
+        if "scale" in self.criterion.logs and self.spec.link == "linear":
+            # its best constant for these errors: small steps could not bring it there in time
+            squared = self.criterion.entry.elicits == "mean"
+            spread = errors.square().mean().sqrt() if squared else errors.abs().mean()
+            self.criterion.logs["scale"].fill_(float(spread.clamp_min(1e-3).log()))
 
-    def _target(self, batch: Batch) -> Tensor:
+    def target(self, batch: Batch) -> Tensor:
+        """What the loss compares with: counts for a loss of counts, else profiles."""
         if not self.on_counts:
             return batch.profiles
         assert batch.counts is not None
         return batch.counts
 
-    def _linked(self, output: Tensor, batch: Batch) -> Tensor:
+    def linked(self, output: Tensor, batch: Batch) -> Tensor:
+        """The raw output through its activation: what the loss compares with its target, (batch, features)."""
         if self.spec.link == "softmax":
             assert batch.library is not None
             return torch.softmax(output, 1) * batch.library
@@ -218,20 +213,6 @@ class Objective(nn.Module):
         settings = self.criterion.settings()
         largest = float((mean.amax(1, keepdim=True) * scale).max())
         return expected_log1p(lambda s: log_laplace(mean, s, **settings), scale, largest)
-
-
-def _curvature(entry: LossEntry, settings: dict[str, Any]) -> float:
-    """Second derivative of a loss at a perfect reconstruction, its mean over features."""
-    fixed = {name: value.detach().double() if isinstance(value, Tensor) else value for name, value in settings.items()}
-    features = max((value.numel() for value in fixed.values() if isinstance(value, Tensor)), default=1)
-    error = torch.zeros(features, dtype=torch.float64, requires_grad=True)
-    with torch.enable_grad():
-        value = entry.element(error, torch.zeros_like(error), **fixed).sum()
-        (slope,) = torch.autograd.grad(value, error, create_graph=True)
-        if not slope.requires_grad:
-            return 0.0
-        (second,) = torch.autograd.grad(slope.sum(), error)
-    return float(second.mean())
 
 
 def outputs_of(model: Autoencoder, objective: Objective, inputs: Tensor, noise: torch.Generator | None) -> Outputs:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from losslens.data.gate import Observation
 from losslens.losses import LOSSES
 from losslens.models.catalogue import AUTOMATIC, MODELS, ModelEntry
-from losslens.models.corruptions import CORRUPTIONS, checked
+from losslens.models.corruptions import CORRUPTIONS, Corruption, checked
+from losslens.models.objective import Term
 from losslens.models.spec import CorruptionSpec, ModelSpec, ObjectiveSpec, TermSpec
 from losslens.run.spec import TrainingSpec, row_key
 from losslens.vocabulary.errors import BadInput, unknown
 from losslens.vocabulary.quantities import Domain
 
+CORRUPTED = {"corruption", "pretraining_corruption"}  # fields of a training
 EMPHASES = {"none": (1.0, 1.0), "double": (1.0, 0.5), "full": (1.0, 0.0)}
 
 
@@ -36,8 +38,9 @@ class Candidate:
 class Shared:
     """What all candidates have in common: the network and its training, and what kinds of models may ask for.
 
-    ``shape`` (channels, height, width) and ``classes`` are empty where the data have none; ``corruption`` takes the
-    place of the one that the kind of data would choose; ``beta`` multiplies divergences from a prior.
+    Fields of ``model`` and ``training`` that are set go before what a kind would set. ``shape`` (channels, height,
+    width) and ``classes`` are empty where the data have none; ``corruption`` takes the place of the one that the kind
+    of data would choose; ``beta`` multiplies divergences from a prior.
     """
 
     model: ModelSpec
@@ -49,24 +52,21 @@ class Shared:
 
 
 def network_of(candidate: Candidate, shared: Shared) -> ModelSpec:
-    """The network of a candidate.
+    """The network of a candidate: what was asked for goes before what its kind would set.
 
     Raises:
         BadInput: its kind needs a shape or labels that are not there, or options that exclude each other.
     """
     entry = MODELS[candidate.model]
-    changes = dict(entry.network) | {"kind": entry.name}
-    if entry.needs == "shape":
-        changes["shape"] = _shape(entry, shared)
+    own = {"kind": entry.name} | ({"shape": _shape(entry, shared)} if entry.needs == "shape" else {})
     if entry.needs == "labels" and len(shared.classes) < 2:
         raise BadInput(
             expected=f"labels of at least two classes, for --models {entry.name}",
-            found=f"{len(shared.classes)}",
+            found=str(len(shared.classes)),
             remedy="Name a label column with --label.",
         )
-    asked = shared.model.model_dump(exclude_unset=True)
-    found = ModelSpec.model_validate(changes | asked | {name: changes[name] for name in changes if name != "hidden"})
-    _check_network(entry, found)
+    found = ModelSpec.model_validate({**entry.network, **shared.model.model_dump(exclude_unset=True), **own})
+    _check_network(entry, found, shared.training.batch)
     return found
 
 
@@ -80,19 +80,29 @@ def _shape(entry: ModelEntry, shared: Shared) -> tuple[int, ...]:
     return shared.shape
 
 
-def _check_network(entry: ModelEntry, spec: ModelSpec) -> None:
+def _check_network(entry: ModelEntry, spec: ModelSpec, batch: int) -> None:
     """Refuse what cannot be had together."""
+    convolves, normalises = spec.architecture == "convolutional", spec.normalisation == "batch"
+    contracts = any(term.loss == "contractive" for term in entry.terms)
+    largest = max((term.options.get("k", 0) for term in entry.terms), default=0)
     contradictions = (
-        (spec.tied and spec.architecture != "perceptron", "tied weights", "convolutions"),
+        (spec.tied and convolves, "tied weights", "convolutions"),
         (spec.tied and spec.variational, "tied weights", "a posterior of two numbers for each code unit"),
-        (spec.linear_path and spec.variational, "a linear path", "a posterior"),
-        (spec.normalisation == "batch" and entry.name == "contractive", "batch normalisation", "a contractive penalty"),
+        (convolves and not spec.hidden, "no hidden layers", "convolutions"),
+        (normalises and contracts, "batch normalisation", "a contractive penalty"),
+        (normalises and batch == 1, "batch normalisation", "batches of one sample"),
     )
     for both, one, other in contradictions:
         if both:
             raise BadInput(
-                expected=f"{one} or {other} for --models {entry.name}", found="both", remedy="Leave one out."
+                expected=f"either {one} or {other}, for --models {entry.name}", found="both", remedy="Change one."
             )
+    if largest >= spec.code:
+        raise BadInput(
+            expected=f"a code of more than {largest} units, for --models {entry.name}",
+            found=str(spec.code),
+            remedy=f"Its penalty leaves {largest} units alone.",
+        )
 
 
 def objective_of(candidate: Candidate, shared: Shared) -> ObjectiveSpec:
@@ -103,26 +113,42 @@ def objective_of(candidate: Candidate, shared: Shared) -> ObjectiveSpec:
         link=candidate.link,
         options={name: option.default for name, option in loss.options.items()},
         content=loss.content,
-        terms=tuple(_weighted(term, shared.beta) for term in entry.terms),
+        terms=tuple(_settled(term, shared) for term in entry.terms),
         classes=shared.classes if entry.needs == "labels" else (),
     )
 
 
-def _weighted(term: TermSpec, beta: float) -> TermSpec:
-    divergence = [argument.name for argument in LOSSES[term.loss].family.arguments] == ["mean", "log_variance"]
-    return term.model_copy(update={"weight": beta * term.weight}) if divergence else term
+def _settled(term: TermSpec, shared: Shared) -> TermSpec:
+    """A divergence times beta; a warm-up that leaves at least half of the epochs to the full weight."""
+    beta = shared.beta if Term(term).is_divergence else 1.0
+    warm_up = min(term.warm_up, shared.training.epochs // 2)
+    return term.model_copy(update={"weight": beta * term.weight, "warm_up": warm_up})
 
 
 def training_of(candidate: Candidate, shared: Shared, seen: Observation) -> TrainingSpec:
-    """The training of a candidate; raises :class:`BadInput` for a corruption that data or loss do not allow."""
+    """The training of a candidate: what was asked for goes before what its kind would set.
+
+    Raises:
+        BadInput: a corruption that the data or the kind do not allow.
+    """
     changes = dict(MODELS[candidate.model].training)
-    for name in ("corruption", "pretraining_corruption"):
-        if name in changes:
-            own = shared.corruption or _automatic(changes[name], seen)
-            changes[name] = checked(
-                own, counts=seen.kind.counts, by_element=LOSSES[candidate.loss].family.gives == "element"
-            )
-    return shared.training.model_copy(update=changes)
+    for name in CORRUPTED & changes.keys():
+        changes[name] = checked(shared.corruption or _automatic(changes[name], seen))
+        _check_counts(candidate, CORRUPTIONS[changes[name].name], seen, name)
+    if "pretraining" in changes:
+        changes["pretraining"] = min(changes["pretraining"], shared.training.epochs)
+    return TrainingSpec.model_validate(changes | shared.training.model_dump(exclude_unset=True))
+
+
+def _check_counts(candidate: Candidate, corruption: Corruption, seen: Observation, place: str) -> None:
+    if not corruption.needs_counts or (seen.kind.counts and place == "corruption"):
+        return
+    lacks = "codes of the layers below, which are no counts" if seen.kind.counts else f"data that are {seen.kind.name}"
+    raise BadInput(
+        expected=f"counts, for the corruption {corruption.name} in --models {candidate.model}",
+        found=lacks,
+        remedy="Use masking or gaussian.",
+    )
 
 
 def _automatic(spec: CorruptionSpec, seen: Observation) -> CorruptionSpec:
@@ -132,6 +158,38 @@ def _automatic(spec: CorruptionSpec, seen: Observation) -> CorruptionSpec:
     if seen.kind.counts:
         return spec.model_copy(update={"name": "thinning"})
     return spec.model_copy(update={"name": "gaussian" if seen.kind.domain is Domain.REAL else "masking"})
+
+
+def misfit(candidate: Candidate, shared: Shared) -> str:
+    """Why a loss cannot be had in its kind of model, or nothing if it can."""
+    emphasises = shared.corruption is not None and shared.corruption.emphasises
+    if emphasises and _corrupts(candidate) and LOSSES[candidate.loss].family.gives != "element":
+        return "an emphasis on corrupted entries needs a loss with a value for each entry, not one of whole profiles"
+    return ""
+
+
+def check_used(shared: Shared, candidates: Sequence[Candidate]) -> None:
+    """Refuse options that no candidate would follow."""
+    if shared.corruption is not None and not any(map(_corrupts, candidates)):
+        raise BadInput(
+            expected="a kind of model that corrupts its inputs, for --corruption",
+            found=_kinds(candidates),
+            remedy="Add --models denoising.",
+        )
+    if shared.beta != 1.0 and not any(MODELS[each.model].network.get("variational") for each in candidates):
+        raise BadInput(
+            expected="a variational kind of model, for --beta",
+            found=_kinds(candidates),
+            remedy="Add --models variational.",
+        )
+
+
+def _corrupts(candidate: Candidate) -> bool:
+    return not CORRUPTED.isdisjoint(MODELS[candidate.model].training)
+
+
+def _kinds(candidates: Sequence[Candidate]) -> str:
+    return ", ".join(dict.fromkeys(candidate.model for candidate in candidates))
 
 
 def corruption_named(text: str, emphasis: str = "none") -> CorruptionSpec:

@@ -3,31 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from losslens.losses.family import LossEntry
-from losslens.measure.evidence import Posterior, Spread
-from losslens.models.autoencoders import Autoencoder, Outputs, drawn
+from losslens.measure.evidence import Doubles, Posterior, Spread
+from losslens.models.autoencoders import Autoencoder, Outputs, standard_normal
 from losslens.models.objective import Batch, Objective
+from losslens.run.batches import Rows
+from losslens.vocabulary.quantities import Domain
 
-Rows = Callable[[Tensor], Batch]
 SAMPLES = 64
 
 
-@torch.no_grad()
 def posterior(model: Autoencoder, objective: Objective, rows: Rows, parts: Sequence[Tensor], seed: int) -> Posterior:
-    """The importance-weighted bound of each row, and the weight of the divergence."""
-    weight = objective.effective_kl_weight()
+    """The importance-weighted bound of each row, and the effective weight of the divergence."""
+    noise = torch.Generator().manual_seed(seed)
+    weight = kl_weight(model, objective, rows, parts, noise)
     if not objective.criterion.entry.is_likelihood or objective.criterion.entry.family.gives == "sample":
         return Posterior(None, weight)
-    noise = torch.Generator().manual_seed(seed)
     bounds = [importance_weighted_nats(model, objective, rows(part), SAMPLES, noise) for part in parts]
     return Posterior(torch.cat(bounds).double().cpu().numpy(), weight)
 
 
+def kl_weight(
+    model: Autoencoder, objective: Objective, rows: Rows, parts: Sequence[Tensor], noise: torch.Generator
+) -> float | None:
+    r"""What a nat of divergence weighs beside half the squared error, or beside a nat for data not real numbers.
+
+    .. math:: \beta / c, \qquad c = \frac{\sum g\,e}{\sum e^2}, \qquad e = \hat x - x
+
+    with g the gradient of a profile's loss, summed over features: along the errors that are left, the loss pulls like c
+    times half the squared error. Exact for mse (c = 2) and for normal densities (c = one over the variance). None
+    without a divergence, and for losses that do not pull towards the data's scale.
+    """
+    entry, weight = objective.criterion.entry, objective.divergence
+    if weight is None or (entry.is_likelihood and entry.domain is not Domain.REAL):
+        return weight
+    sums = [_pull(objective, model, rows(part), noise) for part in parts]
+    along, squared = (math.fsum(each) for each in zip(*sums, strict=True))
+    return None if entry.scale_invariant or along <= 0.0 else weight * squared / along
+
+
+def _pull(objective: Objective, model: Autoencoder, batch: Batch, noise: torch.Generator) -> tuple[float, float]:
+    """The gradient of the reconstruction along the errors, and the squared error, both summed over a batch."""
+    with torch.no_grad():
+        output = objective.linked(model(batch.inputs, noise).output, batch)
+    output, entry = output.requires_grad_(), objective.criterion.entry
+    loss = entry.family.mean(objective.criterion.values(output, objective.target(batch)), None)
+    (slope,) = torch.autograd.grad(loss * (len(output) / objective.per_term), output)
+    error = (output.detach() - objective.target(batch)).double()
+    return float((slope * error).sum()), float(error.square().sum())
+
+
+@torch.no_grad()
 def importance_weighted_nats(
     model: Autoencoder, objective: Objective, batch: Batch, samples: int, noise: torch.Generator
 ) -> Tensor:
@@ -42,13 +75,11 @@ def importance_weighted_nats(
     assert log_variance is not None
     logs = []
     for _ in range(samples):
-        code = drawn(mean, log_variance, noise)
+        standard = standard_normal(mean, noise)
+        code = mean + standard * (log_variance / 2.0).exp()
         nats = objective.nats(Outputs(code, model.decode(code)), batch)
         assert nats is not None
-        standard = (code - mean) / (log_variance / 2.0).exp()
-        prior = -code.square().sum(1) / 2.0
-        own = -(standard.square() + log_variance).sum(1) / 2.0  # both without the same constant
-        logs.append(prior - own - nats)
+        logs.append((standard.square() + log_variance - code.square()).sum(1) / 2.0 - nats)
     return math.log(samples) - torch.logsumexp(torch.stack(logs), 0)
 
 
@@ -57,26 +88,52 @@ def spread(model: Autoencoder, objective: Objective, rows: Rows, parts: Sequence
     if not objective.on_counts:
         return None
     noise = torch.Generator().manual_seed(seed)
-    found: list[tuple[Tensor, ...]] = []
-    for part in parts:
-        batch = rows(part)
-        assert batch.counts is not None
-        with torch.no_grad():
-            mean = objective.expected(model(batch.inputs, noise).output, batch)
-        entry, settings = objective.criterion.entry, objective.criterion.settings()
-        expected, variance = moments(entry, mean, settings)
-        zeros = (-entry.element(mean, torch.zeros_like(mean), **settings)).exp().detach()
-        found.append((batch.counts, expected, variance, zeros))
-    counts, mean, within, nothing = (torch.cat(each).double().cpu() for each in zip(*found, strict=True))
-    absent = (counts == 0).double()
+    each = [_told(model, objective, rows(part), noise) for part in parts]
+    seen, expected = (_joined(kind, [len(part) for part in parts]) for kind in zip(*each, strict=True))
     return Spread(
-        zeros_seen=absent.mean(0).numpy(),
-        zeros_expected=nothing.mean(0).numpy(),
-        row_zeros_seen=absent.mean(1).numpy(),
-        row_zeros_expected=nothing.mean(1).numpy(),
-        variance_seen=counts.var(0).numpy(),
-        variance_expected=(mean.var(0) + within.mean(0)).numpy(),
-        mean_seen=counts.mean(0).numpy(),
+        zeros_seen=seen.zeros,
+        zeros_expected=expected.zeros,
+        row_zeros_seen=seen.row_zeros,
+        row_zeros_expected=expected.row_zeros,
+        variance_seen=seen.variance,
+        variance_expected=expected.variance,
+        mean_seen=seen.mean,
+    )
+
+
+class _Counts(NamedTuple):
+    """Counts as seen or expected: share of zeros, mean and variance over rows of each feature; zeros of each row."""
+
+    zeros: Doubles
+    mean: Doubles
+    variance: Doubles
+    row_zeros: Doubles
+
+    @classmethod
+    def of(cls, zeros: Tensor, mean: Tensor, variance: Tensor) -> _Counts:
+        """From probabilities of zero, means and variances of each entry, (rows, features)."""
+        zeros, mean, within = zeros.double(), mean.double(), variance.double().mean(0)
+        found = (zeros.mean(0), mean.mean(0), within + mean.var(0, correction=0), zeros.mean(1))
+        return cls(*(part.cpu().numpy() for part in found))
+
+
+def _told(model: Autoencoder, objective: Objective, batch: Batch, noise: torch.Generator) -> tuple[_Counts, _Counts]:
+    """What was seen in a batch, and what the model expects of it."""
+    entry, settings = objective.criterion.entry, objective.criterion.settings()
+    with torch.no_grad():
+        output, counts = objective.linked(model(batch.inputs, noise).output, batch), objective.target(batch)
+        zeros = (-entry.element(output, torch.zeros_like(output), **settings)).exp()
+    seen = _Counts.of(counts == 0, counts, torch.zeros_like(counts))
+    return seen, _Counts.of(zeros, *moments(entry, output, settings))
+
+
+def _joined(parts: Sequence[_Counts], sizes: Sequence[int]) -> _Counts:
+    """All parts as one; their means differ, which adds to the variance."""
+    zeros, means, variances = (np.stack(each) for each in list(zip(*parts, strict=True))[:3])
+    grand = np.average(means, axis=0, weights=sizes)
+    variance = np.average(variances + (means - grand) ** 2, axis=0, weights=sizes)
+    return _Counts(
+        np.average(zeros, axis=0, weights=sizes), grand, variance, np.concatenate([part.row_zeros for part in parts])
     )
 
 

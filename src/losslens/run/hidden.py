@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +10,9 @@ from torch import Tensor, nn
 from losslens.measure.evidence import Hidden
 from losslens.models.autoencoders import Outputs
 from losslens.models.objective import Batch
+from losslens.run.batches import Rows
 
 SHARE, PROFILES, ROUNDS = 0.2, 200, 5
-Rows: TypeAlias = Callable[[Tensor], Batch]
 
 
 @torch.no_grad()

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from losslens.models.autoencoders import Autoencoder
 from losslens.models.objective import Batch, Objective, outputs_of
+from losslens.run.batches import Rows, chunks, shuffled
 from losslens.run.network import Adam, FlatParameters, Gradients
 from losslens.run.pretraining import Course, pretrain
 from losslens.run.spec import Fit, TrainingSpec
 
-Rows = Callable[[Tensor], Batch]  # index -> batch
 Corrupt = Callable[[Batch, torch.Generator], Batch]
-_CHUNK = 512
 
 
 class Training:
@@ -35,44 +34,31 @@ class Training:
         seed: int,
         corrupt: Corrupt | None = None,
     ) -> None:
+        began = time.perf_counter()
+        if spec.pretraining:
+            pretrain(model, objective, Course.of(spec, lr, rows, train, seed))
         self.model, self.objective, self.lr, self.spec = model, objective, lr, spec
         self.rows, self.train, self.valid, self.seed = rows, train, valid, seed
         self.corrupt = corrupt or (lambda batch, _: batch)
-        self.seconds = self._pretrain()
         self.parameters = FlatParameters(model, objective, average=spec.average)
         self.gradients = Gradients(model, objective)
         self.optimiser = Adam(self.parameters, lr, spec.weight_decay)
         self.order, self.noise = (torch.Generator().manual_seed(seed + part) for part in (0, 1))
         self.train_curve: list[float] = []
-        self.best_loss = self.validate()
-        self.valid_curve = [self.best_loss]
-        self.best, self.best_epoch = self.parameters.kept(), 0
-        self.diverged = ""
-
-    def _pretrain(self) -> float:
-        """Train layer by layer first, where the spec asks for it; the seconds that it took."""
-        began, samples = time.perf_counter(), len(self.train)
-        order, noise = (torch.Generator().manual_seed(self.seed + part) for part in (2, 3))
-        course = Course(
-            epochs=self.spec.pretraining,
-            lr=self.lr,
-            corruption=self.spec.pretraining_corruption,
-            noise=noise,
-            rows=lambda position: self.rows(self.train[position]),
-            orders=lambda: batches(torch.arange(samples), self.spec.batch, order),
-            samples=samples,
-        )
-        if course.epochs:
-            pretrain(self.model, self.objective, course)
-        return time.perf_counter() - began
+        self.best_loss, self.best_epoch = self.validate(), 0
+        self.best, finite = self.parameters.kept(), math.isfinite(self.best_loss)
+        self.valid_curve = [self.best_loss] if finite else []
+        self.diverged = "" if finite else f"the validation loss was not finite before epoch 1 at learning rate {lr:g}"
+        self.seconds = time.perf_counter() - began
 
     def epochs(self, until: int) -> None:
         """Train up to epoch ``until``, or until patience ends or a value stops being finite."""
         began = time.perf_counter()
         while len(self.train_curve) < until and not self.diverged and not self.is_patience_over:
             total, self.objective.epoch = 0.0, len(self.train_curve)
+            torch.manual_seed(self.seed + self.objective.epoch)  # of dropout: the same for all candidates
             self.model.train()
-            for index in batches(self.train, self.spec.batch, self.order):
+            for index in shuffled(self.train, self.spec.batch, self.order):
                 batch = self.corrupt(self.rows(index), self.noise)
                 loss = self.gradients(batch, self.noise)  # outputs, objective, backward
                 self.optimiser.step()
@@ -106,7 +92,7 @@ class Training:
         self.objective.epoch = None
         noise, total = torch.Generator().manual_seed(self.seed), 0.0
         with self.parameters.averaged(), torch.set_grad_enabled(self.objective.asks_for_inputs):
-            for index in torch.split(self.valid, _CHUNK):
+            for index in chunks(self.valid):
                 batch = self.rows(index)
                 outputs = outputs_of(self.model, self.objective, batch.inputs, noise)
                 total += float(self.objective.own_loss(outputs, batch).detach()) * len(index)
@@ -130,12 +116,6 @@ class Training:
         )
 
 
-def batches(train: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """The rows of the training part in a new random order, in equal steps; a last lone row joins its neighbours."""
-    order = train[torch.randperm(len(train), generator=generator)]
-    return iter(order.tensor_split(max(1, round(len(order) / size))))
-
-
 def train_best(
     make: Callable[[], tuple[Autoencoder, Objective]],
     spec: TrainingSpec,
@@ -145,12 +125,13 @@ def train_best(
     seed: int,
     corrupt: Corrupt | None = None,
 ) -> tuple[Training, list[Fit]]:
-    """Try every learning rate of the grid for some epochs, then carry on with the best on validation."""
+    """Try every learning rate of the grid for some epochs at full weights, then carry on with the best of them."""
     trainings = [Training(*make(), lr, spec, rows, train, valid, seed, corrupt) for lr in spec.learning_rates]
     alone = len(trainings) == 1
     for training in trainings:
-        training.epochs(spec.epochs if alone else min(spec.trial_epochs, spec.epochs))
-    best = min(trainings, key=lambda training: training.best_loss)
+        race = spec.epochs if alone else spec.trial_epochs + training.objective.warm_up
+        training.epochs(min(race, spec.epochs))
+    best = min(trainings, key=lambda training: training.best_loss if training.valid_curve else math.inf)
     best.epochs(spec.epochs)
     best.restore_best()
     return best, [training.fit(training is best) for training in trainings]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,17 +22,11 @@ from losslens.models.objective import Batch, Objective, outputs_of
 from losslens.run.closed_forms import closed_form
 
 
-class Kept(NamedTuple):
-    """What must be remembered of a network to have it again."""
-
-    values: Tensor
-    buffers: list[Tensor]
-
-
 class FlatParameters:
     """All trained parameters as views of one vector, and their gradients as views of another.
 
-    With ``average`` a running mean of the vector is kept beside it: what is validated and remembered is the mean.
+    With ``average`` a running mean of the vector, and of what batch normalisation has seen, is kept beside it: what is
+    validated and remembered is the mean.
     """
 
     def __init__(self, model: nn.Module, objective: nn.Module, average: float = 0.0) -> None:
@@ -42,43 +35,41 @@ class FlatParameters:
         self.values.grad = torch.zeros_like(self.values)
         decayed = _weights(model)
         self.decayed = torch.cat([torch.full_like(p.detach().reshape(-1), float(id(p) in decayed)) for p in owned])
-        self.buffers = list(model.buffers())
-        self.keep, self.mean = average, self.values.detach().clone() if average else None
         start = 0
         for parameter in owned:
             part = slice(start, start + parameter.numel())
             parameter.data = self.values.data[part].view_as(parameter)
             parameter.grad = self.values.grad[part].view_as(parameter)
             start = part.stop
+        self.present = [self.values.data, *(buffer for buffer in model.buffers() if buffer.is_floating_point())]
+        self.keep, self.means = average, [part.clone() for part in self.present] if average else []
 
     def stepped(self) -> None:
-        """Bring the running mean up to date after a step."""
-        if self.mean is not None:
-            self.mean.lerp_(self.values.data, 1.0 - self.keep)
+        """Bring the running means up to date after a step."""
+        for mean, part in zip(self.means, self.present, strict=False):  # none, or all of them
+            mean.lerp_(part, 1.0 - self.keep)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """The running mean in place of the parameters, if one is kept."""
-        if self.mean is None:
+        """The running means in place of what they are means of, if they are kept."""
+        if not self.means:
             yield
             return
-        present = self.values.data.clone()
-        self.values.data.copy_(self.mean)
+        before = [part.clone() for part in self.present]
+        self.restore(self.means)
         try:
             yield
         finally:
-            self.values.data.copy_(present)
+            self.restore(before)
 
-    def kept(self) -> Kept:
+    def kept(self) -> list[Tensor]:
         """A copy of what is validated."""
-        values = self.values.data if self.mean is None else self.mean
-        return Kept(values.clone(), [buffer.clone() for buffer in self.buffers])
+        return [part.clone() for part in self.means or self.present]
 
-    def restore(self, kept: Kept) -> None:
+    def restore(self, kept: list[Tensor]) -> None:
         """Put a copy back."""
-        self.values.data.copy_(kept.values)
-        for buffer, before in zip(self.buffers, kept.buffers, strict=True):
-            buffer.copy_(before)
+        for part, before in zip(self.present, kept, strict=True):
+            part.copy_(before)
 
 
 def _weights(model: nn.Module) -> set[int]:

@@ -11,7 +11,15 @@ from losslens.data.gate import Observation
 from losslens.losses import LOSSES, LossEntry
 from losslens.models.catalogue import MODELS
 from losslens.models.spec import BASELINES, ModelSpec
-from losslens.run.composition import Candidate, Shared, network_of, objective_of, training_of
+from losslens.run.composition import (
+    Candidate,
+    Shared,
+    check_used,
+    misfit,
+    network_of,
+    objective_of,
+    training_of,
+)
 from losslens.run.spec import SplitSpec, TransformSpec, TrialSpec
 from losslens.vocabulary.errors import BadInput, unknown
 from losslens.vocabulary.quantities import Domain
@@ -59,7 +67,7 @@ def plan(
     asked = dict.fromkeys(_pair_named(text) for text in losses)  # first: this finds losses of the user's own
     fitting, refused = sort_pairs(seen)
     chosen = _asked(asked, fitting, refused) if losses else _usual(fitting, seen)
-    candidates = [*_in_models(chosen, models, bool(losses))]
+    candidates, misfits = _possible([*_in_models(chosen, models, bool(losses))], shared)
     each = [_with_code(shared, size) for size in sizes] or [shared]
     specs = [
         *_baselines([own.model.code for own in each]),
@@ -73,7 +81,20 @@ def plan(
     ]
     pairs = {(candidate.loss, candidate.link) for candidate in candidates}
     left_out = [_pair(loss, link) for loss, link in fitting if (loss, link) not in pairs]
-    return Plan(tuple(candidates), tuple(refused), tuple(left_out), tuple(trials))
+    return Plan(tuple(candidates), (*refused, *misfits), tuple(left_out), tuple(trials))
+
+
+def _possible(wanted: Sequence[Candidate], shared: Shared) -> tuple[list[Candidate], list[Refused]]:
+    """The candidates that can be had, and the others with the reason."""
+    check_used(shared, wanted)
+    misfits = [Refused(each.key, reason) for each in wanted if (reason := misfit(each, shared))]
+    possible = [each for each in wanted if not misfit(each, shared)]
+    if not possible:
+        raise BadInput(
+            expected="at least one loss that its kind of model allows",
+            found="; ".join(f"{each.candidate}: {each.reason}" for each in misfits),
+        )
+    return possible, misfits
 
 
 def _with_code(shared: Shared, size: int) -> Shared:

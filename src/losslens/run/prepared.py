@@ -74,7 +74,7 @@ class Prepared:
         if not classes or self.labels is None:
             return None
         place = {name: number for number, name in enumerate(classes)}
-        return torch.tensor([place.get(str(label), -1) for label in self.labels])
+        return torch.tensor([place[str(label)] for label in self.labels])
 
 
 class DataFolder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,114 +10,128 @@ from torch import Tensor, nn
 
 from losslens.models.autoencoders import Autoencoder
 from losslens.models.corruptions import Reach, corrupt
+from losslens.models.layers import Transposed
 from losslens.models.objective import Batch, Objective
 from losslens.models.spec import CorruptionSpec
+from losslens.run.batches import Rows, chunks, shuffled
+from losslens.run.spec import TrainingSpec
 from losslens.vocabulary.errors import BadInput
-
-_CHUNK = 512
 
 
 @dataclass(frozen=True)
 class Course:
-    """How layers are pretrained.
-
-    ``rows`` gives the batch of some positions in the training part, ``orders`` the positions of each batch of an epoch.
-    With a ``corruption`` a layer sees corrupted inputs in its own training, and clean ones after it.
-    """
+    """How layers are pretrained, on which rows; two generators draw the order of rows and the corruption."""
 
     epochs: int
+    batch: int
     lr: float
     corruption: CorruptionSpec | None
+    rows: Rows
+    train: Tensor
+    order: torch.Generator
     noise: torch.Generator
-    rows: Callable[[Tensor], Batch]
-    orders: Callable[[], Iterator[Tensor]]
-    samples: int
+
+    @classmethod
+    def of(cls, spec: TrainingSpec, lr: float, rows: Rows, train: Tensor, seed: int) -> Course:
+        """What the spec of a training asks for."""
+        order, noise = (torch.Generator().manual_seed(seed + part) for part in (2, 3))  # 0 and 1: the training after it
+        return cls(spec.pretraining, spec.batch, lr, spec.pretraining_corruption, rows, train, order, noise)
+
+    def seen(self, batch: Batch, reach: Reach) -> Batch:
+        """The batch as a layer in training sees it."""
+        return batch if self.corruption is None else corrupt(batch, self.corruption, reach, self.noise)
+
+
+class Layer(nn.Module):
+    """A layer of the encoder and its mirror in the decoder, each with what follows it, but without dropout.
+
+    Corruption is the noise of pretraining; dropout would also hit what the mirror restores.
+    """
+
+    def __init__(self, down: list[nn.Module], up: list[nn.Module]) -> None:
+        super().__init__()
+        self.down, self.up = (nn.Sequential(*(p for p in part if not isinstance(p, nn.Dropout))) for part in (down, up))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What it restores of its input."""
+        return self.up(self.down(x))  # type: ignore[no-any-return]
 
 
 def pretrain(model: Autoencoder, objective: Objective, course: Course) -> list[list[float]]:
     """Train the layers from the lowest up, in place; the loss of each by epoch is given back.
 
     The lowest layer minimises the reconstruction loss of the objective, all others the squared error of what the layers
-    below them give.
+    below them give for clean profiles. With a corruption a layer sees its input corrupted, in its own training only.
 
     Raises:
         BadInput: the model has no layers to train one by one.
     """
-    (down, up), *higher = layers(model)
-    profiles = _over_all(course, lambda batch: batch.profiles)
-    curves = [_train(course, (down, up), _restores_profiles(model, objective, course, down, up, Reach.of(profiles)))]
+    lower, *others = layers(model)
+    profiles = torch.cat([course.rows(index).profiles for index in chunks(course.train)])
+    curves = [_train_lowest(lower, model, objective, course, Reach.of(profiles))]
     below = profiles - model.center
-    for upper_down, upper_up in higher:
-        below = _clean(down, below)
-        curves.append(_train(course, (upper_down, upper_up), _restores(below, course, upper_down, upper_up)))
-        down = upper_down
+    for layer in others:
+        below = _given(lower, below)
+        curves.append(_train_upper(layer, below, course))
+        lower = layer
     return curves
 
 
-def layers(model: Autoencoder) -> list[tuple[nn.Sequential, nn.Sequential]]:
-    """Each layer of the encoder with what follows it, and its mirror in the decoder, from the lowest up."""
-    down, up = (_blocks(part.paths[0]) for part in (model.encoder, model.decoder))  # type: ignore[arg-type]
+@torch.no_grad()
+def _given(lower: Layer, below: Tensor) -> Tensor:
+    return torch.cat([lower.eval().down(rows) for rows in chunks(below)])
+
+
+def layers(model: Autoencoder) -> list[Layer]:
+    """The layers of a network from the lowest up."""
+    down, up = (_cut(part.paths[0]) for part in (model.encoder, model.decoder))  # type: ignore[arg-type]
     if len(model.encoder.paths) > 1 or model.variational or isinstance(down[0][0], nn.Unflatten):
         raise BadInput(
             expected="a plain chain of layers, to train them one by one",
             found="a linear path beside it, a posterior or convolutions",
             remedy="Use --models stacked with the plain network.",
         )
-    return list(zip(down, up[::-1], strict=True))
+    return [Layer(*pair) for pair in zip(down, up[::-1], strict=True)]
 
 
-def _blocks(path: nn.Sequential) -> list[nn.Sequential]:
+def _cut(path: nn.Sequential) -> list[list[nn.Module]]:
     """A chain cut before every layer that has weights of its own or of another."""
     blocks: list[list[nn.Module]] = []
     for layer in path:
-        if isinstance(layer, nn.Linear) or hasattr(layer, "source") or not blocks:
+        if isinstance(layer, nn.Linear | Transposed) or not blocks:
             blocks.append([])
         blocks[-1].append(layer)
-    return [nn.Sequential(*block) for block in blocks]
+    return blocks
 
 
-def _restores_profiles(
-    model: Autoencoder, objective: Objective, course: Course, down: nn.Sequential, up: nn.Sequential, reach: Reach
-) -> Callable[[Tensor], Tensor]:
+def _train_lowest(layer: Layer, model: Autoencoder, objective: Objective, course: Course, reach: Reach) -> list[float]:
     def loss(index: Tensor) -> Tensor:
-        batch = course.rows(index)
-        given = batch if course.corruption is None else corrupt(batch, course.corruption, reach, course.noise)
-        return objective.reconstruction_loss(up(down(given.inputs - model.center)), batch)
+        batch = course.seen(course.rows(index), reach)
+        return objective.reconstruction_loss(layer(batch.inputs - model.center), batch)
 
-    return loss
+    return _train(layer, loss, course.train, course)
 
 
-def _restores(clean: Tensor, course: Course, down: nn.Sequential, up: nn.Sequential) -> Callable[[Tensor], Tensor]:
+def _train_upper(layer: Layer, clean: Tensor, course: Course) -> list[float]:
     reach = Reach.of(clean)
 
     def loss(index: Tensor) -> Tensor:
-        batch = Batch(clean[index])
-        given = batch if course.corruption is None else corrupt(batch, course.corruption, reach, course.noise)
-        squared: Tensor = (up(down(given.inputs)) - batch.profiles).square()
-        return squared.mean()
+        batch = course.seen(Batch(clean[index]), reach)
+        squared: Tensor = (layer(batch.inputs) - batch.profiles).square()
+        return (squared if batch.weight is None else squared * batch.weight).mean()
 
-    return loss
+    return _train(layer, loss, torch.arange(len(clean)), course)
 
 
-def _train(course: Course, parts: tuple[nn.Sequential, ...], loss: Callable[[Tensor], Tensor]) -> list[float]:
-    parameters = [parameter for part in parts for parameter in part.train().parameters()]
-    optimiser, curve = torch.optim.Adam(parameters, course.lr), []
+def _train(layer: Layer, loss: Callable[[Tensor], Tensor], rows: Tensor, course: Course) -> list[float]:
+    optimiser, curve = torch.optim.Adam(layer.train().parameters(), course.lr), []
     for _ in range(course.epochs):
         total = 0.0
-        for index in course.orders():
+        for index in shuffled(rows, course.batch, course.order):
             value = loss(index)
             optimiser.zero_grad()
             value.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             total += float(value.detach()) * len(index)
-        curve.append(total / course.samples)
+        curve.append(total / len(rows))
     return curve
-
-
-@torch.no_grad()
-def _clean(down: nn.Sequential, below: Tensor) -> Tensor:
-    return torch.cat([down.eval()(rows) for rows in torch.split(below, _CHUNK)])
-
-
-def _over_all(course: Course, of: Callable[[Batch], Tensor]) -> Tensor:
-    return torch.cat([of(course.rows(index)) for index in torch.split(torch.arange(course.samples), _CHUNK)])

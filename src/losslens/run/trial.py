@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from losslens.models.autoencoders import Autoencoder, Outputs, build, start
 from losslens.models.corruptions import CORRUPTIONS, Reach, corrupt
 from losslens.models.objective import Batch, Objective
 from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, principal_axes, residual_nats
+from losslens.run.batches import Rows, chunks
 from losslens.run.generative import posterior, spread
 from losslens.run.hidden import hidden
 from losslens.run.loop import Corrupt, train_best
@@ -29,7 +30,7 @@ from losslens.run.spec import Fit, TrialResult, TrialSpec
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Domain
 
-EXAMPLES, PICTURED, _CHUNK = 6, 400, 512
+EXAMPLES, PICTURED = 6, 400
 Read = Callable[[Outputs, Batch], Tensor]
 
 
@@ -79,18 +80,19 @@ def _trained(spec: TrialSpec, data: Prepared) -> Finished:
     return _finish(spec, evidence, tuple(fits), weights, parameters, seconds)
 
 
-def _told(
-    spec: TrialSpec, model: Autoencoder, objective: Objective, rows: Callable[[Tensor], Batch], data: Prepared
-) -> dict[str, Any]:
+def _told(spec: TrialSpec, model: Autoencoder, objective: Objective, rows: Rows, data: Prepared) -> dict[str, Any]:
     """What only some models say of the held-out part: a posterior, expected zeros and variances, labels."""
-    parts = _chunks(torch.from_numpy(data.split.test))
-    with torch.no_grad():
-        labels = [objective.labels(model(rows(part).profiles)) for part in parts]
+    parts = chunks(torch.from_numpy(data.split.test))
     return {
         "posterior": posterior(model, objective, rows, parts, _seed(spec)) if model.variational else None,
         "spread": spread(model, objective, rows, parts, _seed(spec)),
-        "said": None if labels[0] is None else [label for part in labels for label in part or ()],
+        "said": _labels(model, objective, rows, parts) if objective.classifier else None,
     }
+
+
+@torch.no_grad()
+def _labels(model: Autoencoder, objective: Objective, rows: Rows, parts: Sequence[Tensor]) -> list[str]:
+    return [label for part in parts for label in objective.labels(model(rows(part).profiles)) or ()]
 
 
 def _sees_counts(spec: TrialSpec) -> bool:
@@ -168,7 +170,7 @@ def _evidence(
     spec: TrialSpec,
     data: Prepared,
     model: nn.Module,
-    rows: Callable[[Tensor], Batch],
+    rows: Rows,
     read: Read,
     nats: Callable[[], Nats | None],
     told: dict[str, Any],
@@ -176,7 +178,7 @@ def _evidence(
     train, test = torch.from_numpy(data.split.train), torch.from_numpy(data.split.test)
     code, prediction = held_out(model, rows, read, test)
     with torch.no_grad():
-        train_code = torch.cat([model(rows(index).profiles).code.cpu() for index in _chunks(train)])
+        train_code = torch.cat([model(rows(index).profiles).code.cpu() for index in chunks(train)])
     has_code = code.shape[1] > 0
     likelihood = nats()
     mean = data.profiles(train).mean(0)
@@ -196,11 +198,11 @@ def _evidence(
     )
 
 
-def held_out(model: nn.Module, rows: Callable[[Tensor], Batch], read: Read, index: Tensor) -> tuple[Tensor, Tensor]:
+def held_out(model: nn.Module, rows: Rows, read: Read, index: Tensor) -> tuple[Tensor, Tensor]:
     """Codes and reconstructions (in the working space) of the given rows."""
     parts = []
     with torch.no_grad():
-        for part in _chunks(index):
+        for part in chunks(index):
             batch = rows(part)
             outputs = model(batch.profiles)
             parts.append((outputs.code.cpu(), read(outputs, batch).float().cpu()))
@@ -208,13 +210,13 @@ def held_out(model: nn.Module, rows: Callable[[Tensor], Batch], read: Read, inde
     return torch.cat(codes), torch.cat(predictions)
 
 
-def _likelihood(objective: Objective, model: nn.Module, rows: Callable[[Tensor], Batch], data: Prepared) -> Nats | None:
+def _likelihood(objective: Objective, model: nn.Module, rows: Rows, data: Prepared) -> Nats | None:
     entry = objective.criterion.entry
     if not entry.is_likelihood or entry.family.gives == "sample":  # a density of directions compares with no other
         return None
     parts = []
     with torch.no_grad():
-        for index in _chunks(torch.from_numpy(data.split.test)):
+        for index in chunks(torch.from_numpy(data.split.test)):
             batch = rows(index)
             parts.append(objective.nats(model(batch.profiles), batch))
     values = torch.cat([part for part in parts if part is not None]).double().cpu().numpy()
@@ -256,10 +258,6 @@ def _diverged(spec: TrialSpec, fits: tuple[Fit, ...], cause: str, parameters: in
 
 def _seed(spec: TrialSpec) -> int:
     return int(np.random.SeedSequence([spec.seed, spec.split.repeat]).generate_state(1)[0])
-
-
-def _chunks(index: Tensor) -> tuple[Tensor, ...]:
-    return torch.split(index, _CHUNK)
 
 
 @contextmanager
