@@ -98,8 +98,8 @@ class Evidence:
     seed: int = 0
     posterior: Posterior | None = None
     spread: Spread | None = None
-    hidden: Hidden | None = None
     said: Labels | None = None
+    hidden: Hidden | None = None
 
     def __post_init__(self) -> None:
         """Bring every array into its form, and refuse what does not fit together."""
