@@ -7,8 +7,9 @@ import math
 import re
 from itertools import pairwise
 
-import mpmath as mp
 import torch
+from tests.activation_latex import number, row_is_told
+from tests.activation_values import ROWS
 from torch import nn
 from torch.autograd.functional import jacobian
 
@@ -16,27 +17,6 @@ import losslens
 
 GRID = torch.linspace(-12.0, 12.0, 24_001, dtype=torch.float64)  # steps of 1e-3, zero among them
 FAR = torch.tensor([-1e6, 1e6], dtype=torch.float64)
-MATHEMATICS = {
-    "max": max,
-    "min": min,
-    "log": mp.log,
-    "sin": mp.sin,
-    "cos": mp.cos,
-    "tanh": mp.tanh,
-    "sigma": lambda x: 1.0 / (1.0 + mp.exp(-x)),
-    "Phi": lambda x: mp.erfc(-x / mp.sqrt(2.0)) / 2.0,
-    "phi": lambda x: mp.exp(-x * x / 2.0) / mp.sqrt(2.0 * mp.pi),
-}
-REWRITTEN = (  # from LaTeX to Python
-    (r"\\text\{ (if|else) \}", r" \1 "),
-    (r"\\le ", "<= "),
-    (r"\\,", "*"),
-    (r"\|([^|]+)\|", r"abs(\1)"),
-    (r"\be\^(\w|\{([^{}]+)\})", lambda found: f"mp.exp({found[2] or found[1]})"),
-    (r"\\(\w+)\^2(\([^()]*\))", r"\\\1\2**2"),
-    (r"\\(\w+)", r"MATHEMATICS['\1']"),
-    (r"\^", "**"),
-)
 SCHEMES = ("He:", "Glorot:", "LeCun:", "LeCun normal:", "SIREN:")
 
 
@@ -84,15 +64,19 @@ def monotone(entry):
 
 
 def formulas_give_values_and_slopes(entry):
-    """The LaTeX read as arithmetic, at the defaults and at the ends of every option that it names."""
+    """The LaTeX read as arithmetic: of rows, or of numbers at the defaults and the ends of options that it names."""
     if entry.acts == "dimension":
+        for row in ROWS:
+            at = torch.tensor(row, dtype=torch.float64)
+            slopes_there = jacobian(entry.function, at).tolist()
+            row_is_told(entry.formula, entry.derivative, row, entry.function(at).tolist(), slopes_there)
         return
     for options in settings_of(entry):
         x = torch.tensor([-7.3, -2.2, -0.4, 0.3, 0.9, 2.6, 6.7], dtype=torch.float64, requires_grad=True)
         values = entry.function(x, **options)
         (steps,) = torch.autograd.grad(values.sum(), x)
         for latex, found in ((entry.formula, values), (entry.derivative, steps)):
-            told = [read(latex, at, options) for at in x.tolist()]
+            told = [number(latex, x=at, **options) for at in x.tolist()]
             torch.testing.assert_close(found, torch.tensor(told, dtype=torch.float64), rtol=3e-6, atol=1e-9)
 
 
@@ -102,18 +86,6 @@ def settings_of(entry):
     ends = [(name, end) for name, option in entry.options.items() for end in option.range.ends]
     varied = [base | {name: end} for name, end in ends if re.search(rf"(?<!\\)\b{name}\b", entry.formula)]
     return [base, *(each for each in varied if each.get("min", 0.0) < each.get("max", 1.0))]
-
-
-def read(latex, x, options):
-    """The number that a formula says; after a comma it may say what s is."""
-    formula, _, meaning = latex.partition(r", \qquad s = ")
-    return evaluated(formula, x=x, s=evaluated(meaning, x=x) if meaning else None, **options)
-
-
-def evaluated(latex, **names):
-    for pattern, python in REWRITTEN:
-        latex = re.sub(pattern, python, latex)
-    return float(eval(latex, {"MATHEMATICS": MATHEMATICS, "mp": mp}, names))
 
 
 def zero_centred(entry):
@@ -179,6 +151,15 @@ def gain_keeps_the_mean_square(entry):
     assert (entry.gain is None) == (entry.acts == "dimension")
     if entry.gain is not None:
         assert math.isclose(entry.gain, normal_mean(entry.function(GRID).square()) ** -0.5, rel_tol=1e-6)
+
+
+def gain_is_pytorchs_or_said_to_differ(entry):
+    try:
+        known = nn.init.calculate_gain(entry.name)
+    except ValueError:  # not a name that PyTorch knows
+        assert entry.pytorch_gain is None
+        return
+    assert entry.pytorch_gain == (None if math.isclose(known, entry.gain, rel_tol=1e-12) else known)
 
 
 def deep_stack_keeps_its_size(entry):
@@ -277,6 +258,7 @@ FACTS = (
     saturates,
     can_die,
     gain_keeps_the_mean_square,
+    gain_is_pytorchs_or_said_to_differ,
     deep_stack_keeps_its_size,
     keeps_moments,
     simplex,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pickle
 from typing import Any
+from unittest import mock
 
+import numpy as np
 import torch
-from tests.samples import Sample, draw
+from tests.samples import Sample, draw, oracle_gradient, oracle_values
 from torch import Tensor
 
 from losslens.losses import LossEntry
@@ -23,6 +25,7 @@ OUTSIDE = {
     Domain.COUNTS: (0.5, -1.0, float("nan")),
     Domain.SIGNS: (0.0, 0.5, 2.0, float("nan")),
     Domain.LABELS: (-1.0,),
+    Domain.LOG_PROBABILITIES: (0.5, float("nan"), float("-inf")),
 }
 
 
@@ -97,39 +100,82 @@ def weights_multiply(entry: LossEntry, loss: Any) -> None:
 
 
 def a_mask_drops_what_it_hides(entry: LossEntry, loss: Any) -> None:
-    """Value and gradient are those of what is present alone, whatever stands elsewhere."""
+    """Value and gradient are those of what is present alone, whatever stands elsewhere: numbers or none."""
     sample = draw(entry)
-    mask = torch.rand(mask_shape(entry, sample), generator=torch.Generator().manual_seed(3)) < 0.6
-    if mask.dim() == 2 and not entry.independent:  # a block: what is left of it is a batch of its own
-        mask = torch.tensor([True, False, True, True]).outer(torch.tensor([True, True, False, True, False]))
-    elif mask.dim() == 2:
-        mask[0], mask[1] = True, False  # nothing missing; everything missing
-    else:
-        mask = torch.tensor([True, False, True, True])
-    output = sample.output.clone().requires_grad_()
-    hidden = sample.put(output=output)
-    if hidden.target is not output and hidden.target.is_floating_point() and len(hidden.target) == len(mask):
-        shown = mask if mask.dim() == hidden.target.dim() else mask.view(-1, *[1] * (hidden.target.dim() - 1))
-        hidden = hidden.put(target=torch.where(shown, hidden.target, torch.nan))
-    total = _call(loss, hidden, mask=mask, reduction="sum")
-    (slope,) = torch.autograd.grad(total, output)
-    whole = _dropped_entries if entry.independent else _dropped_block
-    kept, kept_slope = (_dropped_rows if mask.dim() == 1 else whole)(loss, sample, mask)
-    _equal(total, kept.sum(), "masked sum")
-    _equal(slope, kept_slope, "gradient of the masked sum")
-    _equal(_call(loss, hidden, mask=mask), _masked_mean(entry, sample, mask, kept), "masked mean")
+    for mask in _masks(entry, mask_shape(entry, sample)):
+        output = sample.output.clone().requires_grad_()
+        total = _call(loss, _spoilt(sample.put(output=output), mask), mask=mask, reduction="sum")
+        (slope,) = torch.autograd.grad(total, output)
+        kept, kept_slope = _kept(entry, loss, sample, mask)
+        _equal(total, kept.sum(), "masked sum")
+        _equal(slope, kept_slope, "gradient of the masked sum")
+        mean = _call(loss, _spoilt(sample, mask), mask=mask)
+        _equal(mean, _masked_mean(entry, sample, mask, kept), "masked mean")
     refused(lambda: _call(loss, sample, mask=mask.double()), "boolean", "float64")
     refused(lambda: _call(loss, sample, mask=mask[:2]), "boolean")
+
+
+def _kept(entry: LossEntry, loss: Any, sample: Sample, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Sums of what is present, and the gradient: of what is left when the rest is taken out."""
+    if entry.family.misfit:  # of an image no pixel can be taken out
+        hidden = sample.put(target=torch.where(mask, sample.target, torch.nan))  # which the oracle leaves out
+        return torch.from_numpy(oracle_values(entry, hidden)), torch.from_numpy(oracle_gradient(entry, hidden))
+    whole = _dropped_entries if entry.independent else _dropped_block
+    return (_dropped_rows if mask.dim() == 1 else whole)(loss, sample, mask)
+
+
+def _masks(entry: LossEntry, shape: tuple[int, ...]) -> list[Tensor]:
+    """One number or row hidden, one row alone, and more; where samples see each other, rows and columns of a table."""
+    one = torch.zeros(shape, dtype=torch.bool)
+    one[2] = True
+    if len(shape) == 1 and not entry.independent:  # one row alone has nothing to be compared with
+        one[0] = True
+    rows, columns = torch.tensor([True, False, True, True]), torch.tensor([True, True, False, True, False])
+    if len(shape) == 1:
+        return [one, rows]
+    if not entry.independent:
+        return [one, rows.outer(columns)]
+    most, some = (
+        torch.ones(shape, dtype=torch.bool),
+        torch.rand(shape, generator=torch.Generator().manual_seed(3)) < 0.6,
+    )
+    most[1, 3] = False
+    some[0], some[1] = True, False  # nothing missing; everything missing
+    return [one, most, some]
+
+
+def _spoilt(sample: Sample, mask: Tensor) -> Sample:
+    """With no numbers where the mask hides them."""
+    spoilt = {
+        name: torch.where(mask.view(*mask.shape, *[1] * (tensor.dim() - mask.dim())), tensor, torch.nan)
+        for name, tensor in sample.arguments.items()
+        if tensor.is_floating_point() and len(tensor) == len(mask)
+    }
+    return sample.put(**spoilt)
 
 
 def nothing_but_missing_values_is_zero(entry: LossEntry, loss: Any) -> None:
     sample = draw(entry)
     mask = torch.zeros(mask_shape(entry, sample), dtype=torch.bool)
     output = sample.output.clone().requires_grad_()
-    value = _call(loss, sample.put(output=output), mask=mask)
-    (slope,) = torch.autograd.grad(value, output)
-    assert value.detach() == 0.0, f"the loss of nothing is {value.detach():g}"
-    assert not slope.any(), "missing values have a gradient"
+    hidden = sample.put(output=output)
+    for given in (hidden, _spoilt(hidden, mask)):
+        value = _call(loss, given, mask=mask)
+        (slope,) = torch.autograd.grad(value, output)
+        assert value.detach() == 0.0, f"the loss of nothing is {value.detach():g}"
+        assert not slope.any(), "missing values have a gradient"
+
+
+def nothing_weighs_nothing(entry: LossEntry, loss: Any) -> None:
+    """Weights of zero alone: value and gradient are zero, not a share of nothing."""
+    sample = draw(entry)
+    shape = {"element": sample.output.shape, "sample": sample.output.shape[:1], "batch": ()}[entry.family.gives]
+    for reduction in ("mean", "sum", "none"):
+        output = sample.output.clone().requires_grad_()
+        value = _call(loss, sample.put(output=output), weight=torch.zeros(shape), reduction=reduction)
+        (slope,) = torch.autograd.grad(value.sum(), output)
+        assert not value.detach().any(), f"{reduction} of no weight: {value.detach()}"
+        assert not slope.any(), "what weighs nothing has a gradient"
 
 
 def _masked_mean(entry: LossEntry, sample: Sample, mask: Tensor, kept: Tensor) -> Tensor:
@@ -200,7 +246,7 @@ def a_target_outside_the_domain_is_refused(entry: LossEntry, loss: Any) -> None:
         target.view(-1)[target.numel() // 2] = value
         what = (
             "1 NaN or infinite"
-            if value != value or value == float("inf")
+            if value != value or abs(value) == float("inf")
             else "not integers"
             if value == 0.5 and entry.domain.whole
             else f"{value:g}"
@@ -216,6 +262,26 @@ def a_wrong_option_is_refused(entry: LossEntry, loss: Any) -> None:
         for value in ("rubbish",) if choice else (option.range.low - 0.5, option.range.high + 0.5, float("nan")):
             settings = sample.settings | {name: value}
             refused(lambda s=settings: loss(*sample.tensors, **s), name, str(value) if choice else f"{value:g}")
+
+
+def constants_lie_where_the_data_do(entry: LossEntry, loss: Any) -> None:
+    """On another device, one that knows shapes alone: a constant made on the processor could not meet it there."""
+    sample = draw(entry, dtype=torch.float32)
+    tensors = {name: _elsewhere(tensor) for name, tensor in sample.arguments.items()}
+    settings = {name: _elsewhere(v) if isinstance(v, Tensor) else v for name, v in sample.settings.items()}
+    mask = _elsewhere(torch.ones(mask_shape(entry, sample), dtype=torch.bool))
+    masked = entry.family.gives == "element" or entry.family.masks == "features"  # others pick rows by their values
+    with mock.patch.object(torch.compiler, "_is_compiling_flag", True):  # where nothing may be asked of the numbers
+        for how in ({}, {"mask": mask}) if masked else ({},):
+            try:
+                value = loss(*tensors.values(), **settings, **how)
+            except RuntimeError as error:
+                raise AssertionError(f"{entry.name}: {error}") from None
+            assert value.device.type == "meta", f"the value is on {value.device}"
+
+
+def _elsewhere(tensor: Tensor) -> Tensor:
+    return torch.empty_like(tensor, device="meta")
 
 
 def compiled_equals_eager(entry: LossEntry, loss: Any) -> None:

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests import contract_facts as facts
 from tests import contract_interface as interface
 from tests import contract_mathematics as mathematics
+from tests import contract_pages as pages
+from tests import contract_precision as precision
 from tests import contract_statistics as statistics
 
 from losslens.losses import LossEntry
+from losslens.vocabulary.quantities import Domain
 
 Contract = Callable[[LossEntry, Any], None]
 Applies = Callable[[LossEntry], bool]
@@ -60,6 +64,18 @@ def _of_the_error(entry: LossEntry) -> bool:
     return entry.reconstructs and entry.family.gives == "element" and entry.link is None
 
 
+def _not_of_the_error(entry: LossEntry) -> bool:
+    return not _of_the_error(entry)
+
+
+def _dependent(entry: LossEntry) -> bool:
+    return not entry.independent
+
+
+def _numbers_on_both_sides(entry: LossEntry) -> bool:
+    return entry.reconstructs and not entry.domain.whole
+
+
 def _of_profiles(entry: LossEntry) -> bool:
     return entry.reconstructs and entry.family.gives == "sample"
 
@@ -68,9 +84,15 @@ def _likelihood(entry: LossEntry) -> bool:
     return entry.is_likelihood and entry.family.gives == "element"
 
 
+def _behind_a_layer(entry: LossEntry) -> bool:
+    """Whether one tensor comes from an output activation, or is scores that a network gives."""
+    return entry.link is not None or entry.domain is Domain.LABELS
+
+
 CONTRACTS: dict[Contract, Applies] = {
     mathematics.value_equals_oracle: _every,
     mathematics.gradient_equals_oracle: _every,
+    mathematics.gradient_by_target_equals_oracle: _numbers_on_both_sides,
     mathematics.minimum_is_attained_at_the_target_alone: _least_at_the_target,
     mathematics.minimum_is_attained_where_the_oracle_says: _least_elsewhere,
     mathematics.never_below_its_minimum: _bounded_below,
@@ -79,10 +101,16 @@ CONTRACTS: dict[Contract, Applies] = {
     mathematics.smoothness_is_as_declared: _of_the_error,
     mathematics.scale_invariance_is_as_declared: _free,
     mathematics.shift_invariance_is_as_declared: _free,
-    mathematics.convexity_is_as_declared: _reconstructs,
-    mathematics.right_in_float32: _every,
+    facts.convexity_is_as_declared: _every,
+    facts.smoothness_along_lines_is_as_declared: _not_of_the_error,
+    facts.samples_depend_on_each_other: _dependent,
+    precision.right_in_float32: _every,
     mathematics.zero_rows_have_a_way_out: _of_profiles,
-    mathematics.right_in_bfloat16: _every,
+    precision.right_in_bfloat16: _every,
+    precision.right_under_autocast: _every,
+    precision.mixed_types_are_computed_in_the_widest: _every,
+    precision.finite_where_numbers_are_subnormal: _free,
+    precision.finite_after_a_saturated_layer: _behind_a_layer,
     statistics.integrates_to_one: _likelihood,
     statistics.truth_minimises_the_expected_loss: _likelihood,
     statistics.elicits_as_declared: _reconstructs,
@@ -93,9 +121,13 @@ CONTRACTS: dict[Contract, Applies] = {
     interface.weights_multiply: _every,
     interface.a_mask_drops_what_it_hides: _every,
     interface.nothing_but_missing_values_is_zero: _every,
+    interface.nothing_weighs_nothing: _every,
     interface.a_wrong_shape_is_refused: _every,
     interface.a_target_outside_the_domain_is_refused: _targeted,
     interface.a_wrong_option_is_refused: _every,
+    interface.constants_lie_where_the_data_do: _every,
     interface.compiled_equals_eager: _every,
     interface.pickles_by_name: _every,
+    pages.words_are_complete: _every,
+    pages.curves_vary_and_have_their_slopes: _every,
 }

@@ -94,6 +94,27 @@ def _pulls_cancel(loss: Any, weight: Tensor) -> None:
     assert float((best - rows.mean(0)).norm()) > 0.05 * float(best.norm()), "the mean"
 
 
+def _mean_of_full_contrast(entry: LossEntry, loss: Any) -> None:
+    """Averaging blurs: the best image has the mean's pattern and level, but varies as much as single images do."""
+    uniform = torch.rand((41, 36), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    images = (uniform[0] + uniform[1:] ** 3) / 2.0
+    best, mean, typical = _best_row(loss, images, defaults(entry)), images.mean(0), float(images.std(1).mean())
+    pattern = float(torch.corrcoef(torch.stack([best, mean]))[0, 1])
+    lacking = [abs(1.0 - float(row.std() / typical)) for row in (mean, best)]
+    assert pattern > 0.999, f"correlation with the mean image: {pattern:g}"
+    assert abs(float(best.mean() / mean.mean()) - 1.0) < 0.03, "another level than the mean's"
+    assert lacking[1] < 0.15 < 0.3 < lacking[0], f"off the contrast of single images by (mean, best): {lacking}"
+    wide = defaults(entry) | {"data_range": entry.options["data_range"].range.high}
+    slopes = [_slope(loss, row, images, wide) for row in (mean, 1.1 * mean)]
+    assert slopes[0] < 1e-6 * slopes[1], f"far below the range the mean is not elicited: slopes {slopes}"
+
+
+def _slope(loss: Any, row: Tensor, rows: Tensor, settings: dict[str, Any]) -> float:
+    place = row.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(loss(place.expand_as(rows), rows, **settings), place)
+    return float(slope.norm())
+
+
 def _best_row(loss: Any, rows: Tensor, settings: dict[str, float]) -> Tensor:
     row = rows.mean(0).clone().requires_grad_()
     search = torch.optim.LBFGS([row], max_iter=200, line_search_fn="strong_wolfe", tolerance_grad=1e-10)
@@ -128,6 +149,7 @@ ELICITED: dict[str, Callable[[LossEntry, Any], None]] = {
     "direction of the mean of the normalised profiles, at the norm of least relative error": (
         _direction_and_relative_norm
     ),
+    "mean at the contrast of single images": _mean_of_full_contrast,
     "spatial median": _spatial_median,
     "spatial median weighted by one over the norm": _weighted_spatial_median,
 }

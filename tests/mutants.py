@@ -10,8 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from tests import contract_facts as facts
 from tests import contract_interface as interface
 from tests import contract_mathematics as mathematics
+from tests import contract_pages as pages
+from tests import contract_precision as precision
 from tests import contract_statistics as statistics
 from tests.contracts import Contract
 from torch.nn import functional
@@ -116,6 +119,13 @@ def _unchecked(name):
     return loss
 
 
+def _unguarded(name):
+    def loss(*tensors, reduction="mean", **given):
+        return _truth(name)(*tensors, **given)
+
+    return loss
+
+
 def _mask_multiplies(output, target, *, mask=None, reduction="mean", **settings):
     values = _truth("mse")(output, target) * (1.0 if mask is None else mask)
     return {"none": values, "mean": values.mean(), "sum": values.sum()}[reduction]
@@ -129,8 +139,12 @@ def _rescaled_by_weights(output, target, *, weight=None, **how):
     return LOSSES["mse"].function(output, target, weight=None if weight is None else weight / weight.mean(), **how)
 
 
-def _returns_float32(output, target):
-    return _truth("mse")(output, target).float()
+def _weighted_by_shares(output, target, *, weight, **how):
+    return LOSSES["mse"].function(output, target, weight=weight / weight.sum(), **how)
+
+
+def _returns_float32(output, target, **how):
+    return LOSSES["mse"].function(output.float(), target.float(), **how)
 
 
 def _log_of_cosh(output, target):
@@ -152,8 +166,41 @@ def _normaliser_apart(output, target):
     return torch.where(output.abs() < 0.1, _truth("continuous_bernoulli")(output, target), far)
 
 
+def _zeros_for_what_is_hidden(output, target, *, mask=None, window, sigma, data_range):
+    shown = (output, target) if mask is None else (torch.where(mask, pixels, 0.0) for pixels in (output, target))
+    return _truth("ssim")(*shown, window=window, sigma=sigma, data_range=data_range)
+
+
+def _squared_error_of_images(output, target, *, mask=None, window, sigma, data_range):
+    return (output - target).square().mean(-1)
+
+
 def _deaf_to_delta(output, target, *, delta=1.0):
     return _truth("huber")(output, target, delta=1.0)
+
+
+def _each_pair_alone(a, b, *, temperature=0.1):
+    return _truth("cosine")(a, b) / temperature
+
+
+def _shortened_by_the_largest(output, target, *, mask=None):
+    one, other = (
+        functional.normalize(rows / rows.detach().abs().amax(-1, True), eps=1e-30) for rows in (output, target)
+    )
+    return (one - other).square().sum(-1) / 2.0
+
+
+def _logarithms_of_probabilities(output, target):
+    share = torch.sigmoid(output)
+    return -torch.xlogy(target, share) - torch.xlogy(1.0 - target, 1.0 - share)
+
+
+def _in_whole_numbers(output, target, **how):
+    return LOSSES["bernoulli"].function(output.to(target.dtype), target, **how)
+
+
+def _on_the_processor(output, target):
+    return _truth("mse")(output, target) + torch.zeros(output.shape[-1])
 
 
 _MEAN_OVER_FEATURES = replace(LIKELIHOOD, mean=lambda values, weight: values.mean())
@@ -164,6 +211,9 @@ MUTANTS = [
     _computes(mathematics.value_equals_oracle, "poisson", "Stirling's approximation", _poisson_by_stirling),
     _computes(mathematics.value_equals_oracle, "poisson", "an epsilon in the logarithm", _poisson_with_epsilon),
     _computes(mathematics.gradient_equals_oracle, "mse", "the gradient of another", _values_with_wrong_gradient),
+    _computes(
+        mathematics.gradient_by_target_equals_oracle, "mse", "a detached target", lambda o, t: (o - t.detach()).square()
+    ),
     _claims(mathematics.minimum_is_attained_at_the_target_alone, "mse", "a minimum never reached", minimum=-1.0),
     _computes(mathematics.minimum_is_attained_at_the_target_alone, "mae", "a dead zone", _hinged),
     _claims(mathematics.minimum_is_attained_at_the_target_alone, "mse", "least at multiples", scale_invariant=True),
@@ -180,17 +230,31 @@ MUTANTS = [
     _claims(mathematics.scale_invariance_is_as_declared, "cosine", "denied", scale_invariant=False),
     _claims(mathematics.shift_invariance_is_as_declared, "cosine", "claimed", shift_invariant=True),
     _claims(mathematics.shift_invariance_is_as_declared, "pearson", "denied", shift_invariant=False),
-    _claims(mathematics.convexity_is_as_declared, "cosine_plus_mse", "claimed", convex=True),
-    _claims(mathematics.convexity_is_as_declared, "negative_binomial", "claimed", convex=True),
-    _claims(mathematics.convexity_is_as_declared, "mae", "denied", convex=False),
-    _computes(mathematics.right_in_float32, "cosine", "squares out of range", _naive_cosine),
-    _computes(mathematics.right_in_float32, "log_cosh", "cosh out of range", _log_of_cosh),
-    _computes(mathematics.right_in_float32, "l1_plus_l2", "nothing times infinity", _mixture_of_squares),
-    _computes(mathematics.right_in_float32, "continuous_bernoulli", "large terms that cancel", _normaliser_apart),
-    _computes(mathematics.right_in_float32, "poisson", "an epsilon in the logarithm", _poisson_with_epsilon),
+    _claims(facts.convexity_is_as_declared, "cosine_plus_mse", "claimed", convex=True),
+    _claims(facts.convexity_is_as_declared, "negative_binomial", "claimed", convex=True),
+    _claims(facts.convexity_is_as_declared, "mae", "denied", convex=False),
+    _claims(facts.convexity_is_as_declared, "info_nce", "claimed", convex=True),
+    _claims(facts.smoothness_along_lines_is_as_declared, "euclidean", "a kink denied", smoothness="C-infinity"),
+    _claims(facts.smoothness_along_lines_is_as_declared, "contrastive", "a cone denied", smoothness="C1"),
+    _claims(facts.smoothness_along_lines_is_as_declared, "cosine", "a kink invented", smoothness="C0"),
+    _computes(facts.samples_depend_on_each_other, "info_nce", "each pair alone", _each_pair_alone),
+    _computes(
+        facts.samples_depend_on_each_other, "uniformity", "a sum over samples", lambda code, *, t: code.abs().mean()
+    ),
+    _computes(precision.right_in_float32, "cosine", "squares out of range", _naive_cosine),
+    _computes(precision.right_in_float32, "log_cosh", "cosh out of range", _log_of_cosh),
+    _computes(precision.right_in_float32, "l1_plus_l2", "nothing times infinity", _mixture_of_squares),
+    _computes(precision.right_in_float32, "continuous_bernoulli", "large terms that cancel", _normaliser_apart),
+    _computes(precision.right_in_float32, "poisson", "an epsilon in the logarithm", _poisson_with_epsilon),
     _computes(mathematics.zero_rows_have_a_way_out, "cosine", "a clamped norm", _naive_cosine),
-    _computes(mathematics.right_in_bfloat16, "mse", "another dtype", _returns_float32),
-    _computes(mathematics.right_in_bfloat16, "log_cosh", "half the value", lambda o, t: _log_of_cosh(o, t) / 2.0),
+    _behaves(precision.right_in_bfloat16, "mse", "another dtype", _returns_float32),
+    _behaves(precision.right_in_bfloat16, "cosine_proximity", "all in eight bits", _unguarded("cosine_proximity")),
+    _computes(precision.right_in_bfloat16, "log_cosh", "half the value", lambda o, t: _log_of_cosh(o, t) / 2.0),
+    _behaves(precision.right_under_autocast, "info_nce", "products in eight bits", _unguarded("info_nce")),
+    _behaves(precision.right_under_autocast, "cosine", "all in eight bits", _unguarded("cosine")),
+    _behaves(precision.mixed_types_are_computed_in_the_widest, "bernoulli", "whole numbers", _in_whole_numbers),
+    _computes(precision.finite_where_numbers_are_subnormal, "cosine", "an endless gradient", _shortened_by_the_largest),
+    _computes(precision.finite_after_a_saturated_layer, "bernoulli", "log(0)", _logarithms_of_probabilities),
     _computes(statistics.integrates_to_one, "gaussian", "a dropped constant", _gaussian_without_constant),
     _computes(statistics.integrates_to_one, "continuous_bernoulli", "no normaliser", _cross_entropy_of_numbers),
     _computes(statistics.integrates_to_one, "negative_binomial", "a dropped factorial", _binomial_of_gamma_only),
@@ -210,6 +274,7 @@ MUTANTS = [
         "another direction",
         elicits="direction of the mean of the standardised profiles",
     ),
+    _computes(statistics.elicits_as_declared, "ssim", "what blurs", _squared_error_of_images),
     _claims(statistics.elicits_as_declared, "continuous_bernoulli", "decoded by sigmoid", prediction=torch.sigmoid),
     _claims(statistics.elicits_as_declared, "mse", "what nothing measures", elicits="the truth"),
     _computes(interface.samples_are_independent, "mse", "centred over the batch", _centred_over_the_batch),
@@ -220,10 +285,19 @@ MUTANTS = [
     ),
     _behaves(interface.weights_multiply, "mse", "weights made relative", _rescaled_by_weights),
     _behaves(interface.a_mask_drops_what_it_hides, "mse", "a mask that multiplies", _mask_multiplies),
+    _computes(interface.a_mask_drops_what_it_hides, "ssim", "hidden pixels shown as zero", _zeros_for_what_is_hidden),
     _behaves(interface.nothing_but_missing_values_is_zero, "mse", "a mean over nothing", _mean_over_what_is_present),
+    _behaves(interface.nothing_weighs_nothing, "mse", "a share of nothing", _weighted_by_shares),
     _behaves(interface.a_wrong_shape_is_refused, "log_cosh", "broadcasting", _unchecked("log_cosh")),
     _behaves(interface.a_target_outside_the_domain_is_refused, "bernoulli", "any target", _unchecked("bernoulli")),
     _behaves(interface.a_wrong_option_is_refused, "huber", "any option", _unchecked("huber")),
+    _computes(interface.constants_lie_where_the_data_do, "mse", "a constant on the processor", _on_the_processor),
     _computes(interface.compiled_equals_eager, "mse", "another value when compiled", _compiled_differently),
     _behaves(interface.pickles_by_name, "mse", "a function without a home", _unchecked("mse")),
+    _claims(pages.words_are_complete, "mse", "nothing on its use", use=""),
+    _claims(pages.words_are_complete, "mse", "words that are no sentence", failure="outliers, mostly"),
+    _claims(pages.words_are_complete, "mse", "the same twice", failure=LOSSES["mse"].use),
+    _computes(pages.curves_vary_and_have_their_slopes, "mse", "another gradient", _values_with_wrong_gradient),
+    _computes(pages.curves_vary_and_have_their_slopes, "mse", "a constant", lambda o, t: 0.0 * (o - t)),
+    _computes(pages.curves_vary_and_have_their_slopes, "mse", "an infinity", lambda o, t: (o - t).log()),
 ]

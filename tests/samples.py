@@ -112,6 +112,7 @@ def draw_target(entry: LossEntry, shape: tuple[int, ...], generator: torch.Gener
         Domain.COUNTS: (2.0 * normal.exp()).floor(),
         Domain.SIGNS: 2.0 * uniform.round() - 1.0,
         Domain.LABELS: (SIZES["classes"] * uniform).long(),
+        Domain.LOG_PROBABILITIES: -2.0 * normal.abs(),
     }[entry.domain]
 
 

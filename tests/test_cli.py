@@ -17,7 +17,7 @@ import losslens
 from losslens.faces.listing import CATALOGUES
 from losslens.report.document import Document
 
-COMMANDS = ["compare", "inspect", "transform", "reconstruct", "list", "show", "check", "reproduce"]
+COMMANDS = ["compare", "inspect", "transform", "reconstruct", "list", "show", "check", "reproduce", "advise"]
 HEAVY = {"torch", "sklearn", "anndata", "pandas", "scipy", "numpy", "plotly", "h5py", "loky"}
 
 

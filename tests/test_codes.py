@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from tests import contract_pages as pages
 from tests.oracles.codes import WEIGHTS
 from tests.oracles.codes import contractive as closed_form
 from torch.autograd import gradcheck
@@ -194,3 +195,8 @@ def test_rate_concerns_the_batch_and_not_its_samples():
     assert losslens.kl_to_rate(rare).abs() < 1e-15
     assert losslens.kl_to_rate(torch.full_like(rare, 0.05)).abs() < 1e-15
     assert losslens.kl_to_rate(torch.full_like(rare, 0.1)) > 1e-3
+
+
+@pytest.mark.parametrize("contract", [pages.words_are_complete, pages.curves_vary_and_have_their_slopes])
+def test_contraction_has_a_page(contract):
+    contract(LOSSES["contractive"], losslens.contractive)

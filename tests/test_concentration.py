@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from tests.small_runs import call
 
-from losslens.measure import concentration
+from losslens.measure import concentration, distances
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0, 4.0, np.inf])
@@ -18,13 +18,13 @@ def test_distances_are_those_of_scipy(exponent):
     points = np.random.default_rng(0).normal(size=(20, 6))
     kind = {"metric": "chebyshev"} if np.isinf(exponent) else {"metric": "minkowski", "p": exponent}
     expected = cdist(points[:1], points[1:], **kind)[0]
-    np.testing.assert_allclose(np.exp(concentration.log_distances(points[1:], points[0], exponent)), expected)
+    np.testing.assert_allclose(np.exp(distances.log_distances(points[1:], points[0], exponent)), expected)
 
 
 def test_a_fractional_distance_in_thousands_of_dimensions_stays_in_range():
     points = np.random.default_rng(0).uniform(size=(5, 5000))
-    assert np.isfinite(concentration.log_distances(points, np.zeros(5000), 0.1)).all()
-    assert 0.0 < concentration.relative_contrast(points, np.zeros(5000), 0.1) < 10.0
+    assert np.isfinite(distances.log_distances(points, np.zeros(5000), 0.1)).all()
+    assert 0.0 < distances.relative_contrast(points, np.zeros(5000), 0.1) < 10.0
 
 
 def test_the_published_shares_come_out_again():

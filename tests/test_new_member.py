@@ -25,6 +25,8 @@ from losslens.vocabulary.quantities import Range
     units="data units",
     elicits="between mean and median",
     reference="a test",
+    use="When a test is to add a member to the catalogue.",
+    failure="It is not in the catalogue that users see.",
     torch_line="lambda output, target: (({sharpness:g} * (output - target)).cosh().log() / {sharpness:g}).mean()",
 )
 def softened(output: Tensor, target: Tensor, *, sharpness: Annotated[float, Range(0.5, 4.0)] = 1.0) -> Tensor:

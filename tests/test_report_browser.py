@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests import browser
 from tests.report_fixture import document
 
 from losslens.report import html
 from losslens.report.document import Document
 
 REPORT = document()
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless-shell")
-REQUIRED = os.environ.get("LOSSLENS_REQUIRE_BROWSER") == "1"
-QUIET = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-    "--virtual-time-budget=8000", "--enable-logging=stderr", "--v=0",
-)  # fmt: skip
 # What the page itself tells after it has been drawn, written into it where the dumped document shows it.
 PROBE = """
 <script>
@@ -47,13 +37,8 @@ addEventListener("load", () => setInterval(() => {
 
 
 @dataclass(frozen=True)
-class Visit:
-    """What happened while a page was open."""
-
-    console: list[str]
-    requests: list[str]
-    dom: str
-    probe: dict[str, object]
+class Visit(browser.Visit):
+    """What happened while a report was open."""
 
     def check(self) -> None:
         """Refuse a page that wrote to the console, asked the network, or was not drawn."""
@@ -63,42 +48,12 @@ class Visit:
         assert not self.probe["warned"]
 
 
-def browser() -> str:
-    """The path of a browser; skips the test where there is none, fails it where one is required."""
-    named = os.environ.get("LOSSLENS_BROWSER")
-    found = next(filter(None, map(shutil.which, [named] if named else BROWSERS)), None)
-    if found:
-        return found
-    why = f"no browser found: looked for {', '.join(BROWSERS)}; LOSSLENS_BROWSER can name one"
-    if REQUIRED:
-        pytest.fail(why)
-    pytest.skip(why)
-
-
-def visit(page: str, folder: Path, *options: str, name: str = "report.html") -> Visit:
-    """Open a page from a file with nothing but a fresh profile, and report what it did."""
-    path, log = folder / name, folder / f"{name}.net.json"
+def visit(page: str, folder: Path, *options: str) -> Visit:
+    """Open a report from a file, with the script that tells what was drawn."""
+    path = folder / "report.html"
     path.write_text(page.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
-    command = [browser(), *QUIET, f"--user-data-dir={folder / 'profile'}", f"--log-net-log={log}", *options]
-    command += ["--dump-dom", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=180, check=True)
-    probe = re.search(r'data-probe="([^"]*)"', done.stdout)
-    assert probe, f"the page was not dumped: {done.stderr[-2000:]}"
-    told = json.loads(probe[1].replace("&quot;", '"').replace("&amp;", "&"))
-    console = re.findall(r"CONSOLE[:(]\d+\)?\] (.*)", done.stderr)
-    return Visit(console, [*network(log), *told["requests"]], done.stdout, told)
-
-
-def network(log: Path) -> list[str]:
-    """Every address that the page asked for over the network; the browser's own errands have no origin."""
-    text = log.read_text(encoding="utf-8", errors="replace")
-    try:
-        record = json.loads(text)
-    except json.JSONDecodeError:  # a browser that ends before its log does leaves it open
-        record = json.loads(text.rstrip().rstrip(",") + "]}")
-    kind = record["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
-    jobs = [event["params"] for event in record["events"] if event["type"] == kind and "params" in event]
-    return [job["url"] for job in jobs if job.get("initiator") != "not an origin" and "url" in job]
+    seen = browser.visit(path, folder / "profile", *options)
+    return Visit(seen.console, seen.requests, seen.dom, seen.probe)
 
 
 @pytest.fixture(scope="module")
@@ -220,15 +175,15 @@ def test_the_page_forbids_requests_itself(page: str, tmp_path: Path):
     """Even a planted image is not fetched: the page's own policy stops it, and says so on the console."""
     planted = page.replace("</body>", '<img src="http://planted.invalid/pixel.png" alt=""></body>')
     seen = visit(planted, tmp_path)
-    assert not any("planted.invalid" in address for address in network(tmp_path / "report.html.net.json"))
+    assert not any("planted.invalid" in address for address in browser.network(tmp_path / "report.html.net.json"))
     assert any("Content Security Policy" in line for line in seen.console)
 
 
 def test_no_browser_fails_only_where_one_is_required(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("LOSSLENS_BROWSER", "no-such-browser")
-    monkeypatch.setitem(globals(), "REQUIRED", False)
+    monkeypatch.setattr(browser, "REQUIRED", False)
     with pytest.raises(pytest.skip.Exception, match="no browser found"):
-        browser()
-    monkeypatch.setitem(globals(), "REQUIRED", True)
+        browser.browser()
+    monkeypatch.setattr(browser, "REQUIRED", True)
     with pytest.raises(pytest.fail.Exception, match="no browser found"):
-        browser()
+        browser.browser()

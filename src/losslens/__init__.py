@@ -17,6 +17,7 @@ _HOMES = {
     "Comparison": "losslens.faces.compare",
     "Criterion": "losslens.losses.criterion",
     "ACTIVATIONS": "losslens.activations",
+    "advise": "losslens.faces.advise",
     "check": "losslens.faces.check",
     "LOSSES": "losslens.losses",
     "compare": "losslens.faces.compare",

@@ -35,8 +35,9 @@ def lp(output, target, p):
     return abs(output - target) ** p
 
 
-def lp_slope(error, p):
+def lp_slope(output, target, p):
     """The gradient given: that of the power, but of a parabola for errors below 0.001 where p < 1."""
+    error = output - target
     if p < 1 and abs(error) < 1e-3:
         return p * 1e-3 ** (p - 2) * error
     return p * abs(error) ** (p - 1) * (1 if error > 0 else -1) if error else 0.0

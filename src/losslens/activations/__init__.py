@@ -11,7 +11,7 @@ from losslens.activations import periodic
 from losslens.activations import across
 
 # isort: on
-from losslens.activations.entry import ACTIVATIONS, Activation, ActivationEntry, Option, enter
+from losslens.activations.entry import ACTIVATIONS, Activation, ActivationEntry, enter
 from losslens.activations.linear import identity
 from losslens.activations.sigmoidal import inverse_sigmoid, inverse_tanh
 from losslens.activations.smooth import inverse_softplus
@@ -20,7 +20,6 @@ __all__ = [
     "ACTIVATIONS",
     "Activation",
     "ActivationEntry",
-    "Option",
     "across",
     "enter",
     "gated",

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from losslens.activations.entry import Option, enter
-from losslens.vocabulary.quantities import Choice, Interval
+from losslens.activations.entry import enter
+from losslens.vocabulary.quantities import Choice, Interval, Option
 
 _DIM = {"dim": Option(-1, Choice((-1, -2, -3, -4, 0, 1, 2, 3)))}
 _GLOROT = "Glorot: small weights, so that the shares start nearly equal."

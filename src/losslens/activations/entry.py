@@ -15,17 +15,9 @@ from torch import Tensor, nn
 
 from losslens.vocabulary.catalogue import Catalogue
 from losslens.vocabulary.errors import BadInput
-from losslens.vocabulary.quantities import Choice, Interval, Range
+from losslens.vocabulary.quantities import Choice, Interval, Option, Range
 
 MARGIN = 1e-6  # an inverse stays this far inside an open end: float32 resolves it, and no bias becomes huge
-
-
-@dataclass(frozen=True)
-class Option:
-    """A number or a choice that shapes an activation, fixed during training."""
-
-    default: Any
-    range: Range | Choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +35,7 @@ class ActivationEntry:
     - ``can_die``: the derivative is zero on a whole half line; a unit that lands there may never return.
     - ``gain``: the factor on initial weights that keeps the mean square of a layer from growing or fading,
       ``1 / sqrt(E f(z)^2)`` for standard normal z (He et al., ICCV 2015); none along a dimension.
+    - ``pytorch_gain``: what ``torch.nn.init.calculate_gain`` gives in its place, where that is by another rule.
     - ``lipschitz``: the largest absolute derivative, or spectral norm of the Jacobian; infinite if it grows with
       the number of values.
     - ``keeps_moments``: inputs of mean 0 and variance 1 give outputs of mean 0 and variance 1.
@@ -53,6 +46,12 @@ class ActivationEntry:
       and how it goes wrong.
     - ``output``: of use as the last layer, the link from a network to data in ``range``.
     - ``inverse``: for outputs, the pre-activation of a value, taken just inside an open end of the range.
+
+    >>> entry = ACTIVATIONS["tanh"]
+    >>> str(entry.range), entry.saturates, entry.can_die
+    ('[-1, 1]', 'both', False)
+    >>> entry.function(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7616])
     """
 
     name: str
@@ -69,6 +68,7 @@ class ActivationEntry:
     example: str
     make: Callable[..., nn.Module] | None = None
     gain: float | None = None
+    pytorch_gain: float | None = None
     aliases: tuple[str, ...] = ()
     options: Mapping[str, Option] = field(default_factory=dict)
     learned: tuple[str, ...] = ()

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from losslens.activations.entry import Activation, Option, enter
-from losslens.vocabulary.quantities import Choice, Interval
+from losslens.activations.entry import Activation, enter
+from losslens.vocabulary.quantities import Choice, Interval, Option
 
 _FLAT_FROM = 20.0  # where the tanh form of gelu is x, or 0, to the last bit
 _HE = "He: like a rectifier's, with the gain in place of the factor 2."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from losslens.activations.entry import Activation, Option, enter
+from losslens.activations.entry import Activation, enter
 from losslens.vocabulary.errors import BadInput
-from losslens.vocabulary.quantities import Interval, Range
+from losslens.vocabulary.quantities import Interval, Option, Range
 
 
 def identity(x: Tensor) -> Tensor:

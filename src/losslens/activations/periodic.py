@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from losslens.activations.entry import Option, enter
-from losslens.vocabulary.quantities import Interval, Range
+from losslens.activations.entry import enter
+from losslens.vocabulary.quantities import Interval, Option, Range
 
 
 def _wide(x: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from losslens.activations.entry import Option, enter
-from losslens.vocabulary.quantities import Interval, Range
+from losslens.activations.entry import enter
+from losslens.vocabulary.quantities import Interval, Option, Range
 
 _HE = "He: variance 2 / fan-in makes up for the half that is cut off."
 

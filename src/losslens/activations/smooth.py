@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from losslens.activations.entry import MARGIN, Activation, Option, enter
-from losslens.vocabulary.quantities import Interval, Range
+from losslens.activations.entry import MARGIN, Activation, enter
+from losslens.vocabulary.quantities import Interval, Option, Range
 
 _LINEAR_FROM = 40.0  # where softplus(x) is x to the last bit of a float64; PyTorch's own 20 leaves a step of 2e-9
 _ALPHA = Option(1.0, Range(1e-2, 1e2, log=True))
@@ -126,6 +126,7 @@ enter(
     kinks=(0.0,),
     keeps_moments=True,
     gain=1.0,
+    pytorch_gain=0.75,
     lipschitz=1.7580993408473768,
     initialisation="LeCun normal: variance 1 / fan-in, which its fixed point takes for granted.",
     use="In deep stacks of linear layers on standardised inputs, without batch normalisation.",

@@ -17,6 +17,7 @@ from losslens.vocabulary.quantities import Domain
 LARGEST = 50_000_000  # stored values beyond which rows are drawn at random
 SPARSE = 0.3  # share of zeros from which on non-zeros are judged apart
 HEAVY = 3.0  # excess kurtosis of Laplace noise
+WIDE = 1.5  # variance over mean of counts that are no longer Poisson
 
 Fact = tuple[str, str, str]
 
@@ -189,7 +190,7 @@ def _say_tails(seen: Observation) -> str:
 def _say_dispersion(seen: Observation) -> str:
     if not seen.kind.counts:
         return "."
-    wide = (seen.overdispersion or 0) > 1.5
+    wide = (seen.overdispersion or 0) > WIDE
     return ": wider than Poisson, as the negative binomial is." if wide else ": close to Poisson."
 
 

@@ -1,28 +1,26 @@
-"""The commands ``list`` and ``show``."""
+"""The commands ``list``, ``show`` and ``catalogue``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from losslens.faces.options import Json, print_json
 
-if TYPE_CHECKING:
-    from losslens.faces.page import Curve, Page
-
 LIST_EXAMPLES = (
     "Examples:  losslens list losses  |  losslens list losses --elicits median  |  "
     "losslens list losses --domain counts  |  losslens list activations --json"
 )
-SHOW_EXAMPLES = "Examples:  losslens show cosine  |  losslens show huber --json  |  losslens show selu"
-BARS = "▁▂▃▄▅▆▇█"
+SHOW_EXAMPLES = "Examples:  losslens show cosine  |  losslens show huber --json  |  losslens show selu --html selu.html"
+CATALOGUE_EXAMPLES = "Examples:  losslens catalogue -o site  |  losslens catalogue -o docs/catalogue --markdown"
 Flag = bool | None
 
 
 def list_(
     what: Annotated[str, typer.Argument(help="losses, activations, models, yardsticks, goals, kinds or data.")],
-    family: Annotated[str | None, typer.Option(help="Losses of a family: pointwise, profile, likelihood, ...")] = None,
+    family: Annotated[str | None, typer.Option(help="Losses of a family: pointwise, profile, image, ...")] = None,
     elicits: Annotated[str | None, typer.Option(help="Losses that elicit this: mean, median, direction, ...")] = None,
     domain: Annotated[
         str | None, typer.Option(help="Losses for such targets: counts, zeros, numbers in [0, 1].")
@@ -66,52 +64,55 @@ def list_(
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A loss or an activation: losslens list losses.")], json: Json = False
+    name: Annotated[str, typer.Argument(help="A loss or an activation: losslens list losses.")],
+    html: Annotated[Path | None, typer.Option(help="Write the page with its pictures to this file instead.")] = None,
+    json: Json = False,
 ) -> None:
-    """Show one loss or activation: formula, when to use it, its facts, its curve, its source."""
+    """Show one loss or activation: formula, when to use it and when not, its facts, its curves, its source."""
     from dataclasses import asdict
 
-    from losslens.faces.page import page
+    from losslens.faces.pages.page import page
 
     found = page(name)
-    if json:
+    if html is not None:
+        from losslens.faces.pages import html as rendered
+        from losslens.faces.pages.files import write
+
+        write(html.parent, {html.name: rendered.member(found)})
+        _wrote({"output": str(html)}, f"Wrote {html}", json)
+    elif json:
         print_json(asdict(found))
     else:
-        _render(found)
+        from losslens.faces.pages.terminal import render
+
+        render(found)
 
 
-def _render(page: Page) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def catalogue(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write to; made if it is not there.")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown and SVG files instead of HTML.")] = False,
+    json: Json = False,
+) -> None:
+    """Write the pages of all losses and activations, with an index and pictures of their curves.
 
-    console = Console(highlight=False)
+    HTML opens from the folder, without a server or the network: begin with index.html. Needs losslens[pages].
+    """
+    from losslens.faces.pages import html
+    from losslens.faces.pages import markdown as text
+    from losslens.faces.pages.catalogue import groups
+    from losslens.faces.pages.files import write
 
-    def say(text: str) -> None:
-        console.print(text, markup=False)
-
-    say(f"{page.name} ({page.kind})\n{page.summary}\n\n    {page.formula}\n")
-    if page.text:
-        say(page.text + "\n")
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for fact, value in page.facts.items():
-        table.add_row(fact, value)
-    console.print(table, markup=False)
-    if page.curve:
-        say("\n" + _drawn(page.curve))
-    say(f"\n{page.example}")
-    if page.pytorch:
-        say(f"\nIn PyTorch, the same mean:  {page.pytorch}")
+    files = (text if markdown else html).catalogue(groups())
+    write(output, files)
+    start = output / ("README.md" if markdown else "index.html")
+    _wrote({"output": str(output), "files": len(files)}, f"Wrote {len(files)} files; begin with {start}", json)
 
 
-def _drawn(curve: Curve) -> str:
-    """Value and slope as two rows of bars."""
-    lines = [f"{'':9}{curve.x} from -3 to 3"]
-    for what, numbers in (("value", curve.values), ("slope", curve.slopes)):
-        low, high = min(numbers), max(numbers)
-        span = (high - low) or 1.0
-        bars = "".join(BARS[min(int((number - low) / span * len(BARS)), len(BARS) - 1)] for number in numbers)
-        lines.append(f"{what:9}{bars}  {low:.3g} to {high:.3g}")
-    return "\n".join(lines)
+def _wrote(record: dict[str, Any], words: str, json: bool) -> None:
+    if json:
+        print_json(record)
+    else:
+        typer.echo(words)
 
 
 def _called(record: dict[str, Any]) -> str:

@@ -14,7 +14,11 @@ from losslens.vocabulary.quantities import Domain
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found about a loss."""
+    """What was found about a loss.
+
+    >>> Checked("mine", "(output, target) -> element", (Finding("Is it finite?", "act", "Not at zero."),)).ok
+    False
+    """
 
     loss: str
     signature: str

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from losslens import __version__
-from losslens.faces.catalogue_commands import LIST_EXAMPLES, SHOW_EXAMPLES, list_, show
+from losslens.faces.advise_command import ADVISE_EXAMPLES, advise
+from losslens.faces.catalogue_commands import CATALOGUE_EXAMPLES, LIST_EXAMPLES, SHOW_EXAMPLES, catalogue, list_, show
 from losslens.faces.check_command import CHECK_EXAMPLES, check
 from losslens.faces.options import (
     Data,
@@ -181,6 +182,9 @@ def inspect(
     text.render_gate(found.dataset, goal=found.goal, candidates=found.summary(), refused=found.refusals)
 
 
+app.command(epilog=ADVISE_EXAMPLES)(advise)
+
+
 @app.command(epilog="Example:  losslens transform losslens-runs/pancreas-20260101-120000 cells.h5ad -o codes.csv")
 def transform(
     model: Annotated[
@@ -234,6 +238,7 @@ def reconstruct(
 
 app.command(name="list", epilog=LIST_EXAMPLES)(list_)
 app.command(epilog=SHOW_EXAMPLES)(show)
+app.command(epilog=CATALOGUE_EXAMPLES)(catalogue)
 app.command(epilog=CHECK_EXAMPLES)(check)
 app.command(epilog=REPRODUCE_EXAMPLES)(reproduce)
 

@@ -17,7 +17,13 @@ from losslens.run.plan import Refused, sort_pairs
 
 @dataclass(frozen=True)
 class Inspection:
-    """What the gate saw, and the pairs of loss and output activation that fit or do not."""
+    """What the gate saw, and the pairs of loss and output activation that fit or do not.
+
+    >>> import numpy
+    >>> found = inspect(numpy.random.default_rng(0).poisson(2.0, size=(50, 20)))
+    >>> found.goal.name, "poisson" in found.fitting, "mse+sigmoid" in found.fitting
+    ('direction', True, False)
+    """
 
     profiles: Profiles
     seen: Observation

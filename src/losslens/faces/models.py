@@ -27,7 +27,16 @@ from losslens.vocabulary.errors import BadInput, unknown
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model with the preprocessing it was trained with."""
+    """A trained model with the preprocessing it was trained with.
+
+    >>> import numpy, tempfile
+    >>> X = numpy.random.default_rng(0).normal(size=(60, 8))
+    >>> small = dict(losses=["mse"], repeats=2, epochs=2, learning_rates=[1e-3], code=2, hidden=[8], workers=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model = losslens.compare(X, **small, out=folder).model
+    >>> model.transform(X).shape, model.reconstruct(X).shape
+    ((60, 2), (60, 8))
+    """
 
     saved: SavedModel
     network: torch.nn.Module
@@ -106,6 +115,15 @@ def load(folder: str | Path) -> Model:
     """Load a model from a run's folder, or from the folder ``model`` in it.
 
     Raises :class:`BadInput` if there is no readable model. Nothing is unpickled.
+
+    >>> import numpy, tempfile
+    >>> X = numpy.random.default_rng(0).normal(size=(60, 8))
+    >>> small = dict(losses=["mse"], repeats=2, epochs=2, learning_rates=[1e-3], code=2, hidden=[8], workers=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = losslens.compare(X, **small, out=folder)
+    ...     model = load(folder)
+    >>> model.transform(X[:3]).shape
+    (3, 2)
     """
     saved = load_files(Path(folder))
     try:

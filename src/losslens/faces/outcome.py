@@ -51,7 +51,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A judged comparison: shows itself in a notebook, prints itself in a terminal."""
+    """A judged comparison: shows itself in a notebook, prints itself in a terminal.
+
+    >>> import numpy, tempfile
+    >>> X = numpy.random.default_rng(0).normal(size=(60, 8))
+    >>> small = dict(losses=["mse"], repeats=2, epochs=2, learning_rates=[1e-3], code=2, hidden=[8], workers=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = losslens.compare(X, **small, out=folder)
+    >>> found.recommended, sorted(found.table.index)
+    ('mse', ['mean_profile', 'mse', 'pca', 'zeros'])
+    """
 
     document: Document
     folder: Path

@@ -21,7 +21,9 @@ _NODES, _REACH = 400, 4.6  # of the double-exponential rule: below shape 0.1 tai
     units="nats",
     elicits="between mean and median",
     reference="Barron, CVPR 2019",
-    torch_line="lambda output, target: (losslens.barron(output, target, shape=float(shape), scale=float(scale),"
+    use="When it is not known how heavy the tails are: shape and scale are learned.",
+    failure="One shape for all features is a compromise where some are clean and others full of outliers.",
+    torch_line="lambda output, target: (losslens.barron(output / scale, target / scale, shape=float(shape),"
     ' reduction="none") + scale.log() + losslens.losses.adaptive.log_partition(shape)).sum(1).mean()',
 )
 def adaptive_robust(

@@ -19,6 +19,8 @@ Level = Annotated[float, Range(0.01, 0.99)]
     elicits="quantile",
     smoothness="C0",
     reference="Koenker and Bassett, Econometrica 46, 1978",
+    use="When too little and too much cost differently, or two levels are to make an interval.",
+    failure="Levels that are trained apart may cross, and extreme levels need many samples.",
     torch_line="lambda output, target: torch.maximum({level:g} * (target - output),"
     " ({level:g} - 1) * (target - output)).mean()",
 )
@@ -42,6 +44,8 @@ def quantile(output: Tensor, target: Tensor, *, level: Level = 0.9) -> Tensor:
     elicits="expectile",
     smoothness="C1",
     reference="Newey and Powell, Econometrica 55, 1987",
+    use="When a smooth loss is to weigh shortfall and excess differently.",
+    failure="An expectile is no share of the data, and outliers move it as they move the mean.",
     torch_line="lambda output, target: (abs({level:g} - (target < output).to(output.dtype))"
     " * (target - output)**2).mean()",
 )

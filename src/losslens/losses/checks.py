@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def check(entry: LossEntry, tensors: Tensors, mask: Tensor | None, settings: Mapping[str, Any]) -> None:
     """Refuse what the loss is not defined for, naming what was expected and what was found."""
     _check_shapes(entry, tensors)
+    _check_labels(entry, tensors)
     _check_mask(entry, tensors, mask)
     check_options(entry, settings)
     missing = [name for name in entry.parameters if name not in settings]
@@ -40,9 +41,9 @@ def _check_shapes(entry: LossEntry, tensors: Tensors) -> None:
     arguments = entry.family.arguments
     if _fits(arguments, tensors):
         return
-    same = len({argument.shape for argument in arguments}) == 1
+    same = len({argument.shape for argument in arguments}) == 1 and len({tensor.shape for tensor in tensors}) > 1
     names = " and ".join(argument.name for argument in arguments)
-    wanted = "one shape" if same else "shapes " + ", ".join(f"({a.shape.replace(' ', ', ')})" for a in arguments)
+    wanted = "one shape" if same else "shapes " + ", ".join(_named(argument.shape) for argument in arguments)
     raise BadInput(
         expected=f"{names} of {wanted} for {entry.name}",
         found=" and ".join(str(tuple(tensor.shape)) for tensor in tensors),
@@ -50,10 +51,30 @@ def _check_shapes(entry: LossEntry, tensors: Tensors) -> None:
     )
 
 
+def _named(shape: str) -> str:
+    return " or ".join(f"({', '.join(alternative.split())})" for alternative in shape.split("|"))
+
+
+def _check_labels(entry: LossEntry, tensors: Tensors) -> None:
+    """Labels are whole by type, one for each sample; probabilities over classes are not, and fill a table."""
+    for argument, tensor in zip(entry.family.arguments, tensors, strict=True):
+        labels = argument.target and entry.domain is Domain.LABELS
+        if labels and tensor.is_floating_point() != (tensor.dim() == 2):
+            raise BadInput(
+                expected=f"class indices of an integer type, (batch,), or probabilities, (batch, classes), "
+                f"for {entry.name}",
+                found=f"{tensor.dtype} of {tuple(tensor.shape)}",
+                remedy="Pass target.long() or target.float().",
+            )
+
+
 def _fits(arguments: tuple[Argument, ...], tensors: Tensors) -> bool:
     sizes: dict[str, Any] = {}
+    alike: dict[str, tuple[int, ...]] = {}
     for argument, tensor in zip(arguments, tensors, strict=True):
         shape = tuple(tensor.shape)
+        if alike.setdefault(argument.shape, shape) != shape:  # not of the same alternative
+            return False
         if not any(_bind(alternative.split(), shape, sizes) for alternative in argument.shape.split("|")):
             return False
     return True
@@ -100,17 +121,20 @@ def _check_option(entry: LossEntry, name: str, value: Any) -> None:
 
 
 def _check_domain(entry: LossEntry, target: Tensor) -> None:
-    if target.numel() == 0 or (entry.domain is Domain.LABELS and target.is_floating_point()):
-        return  # probabilities over classes, where a loss takes them in place of labels
-    expected = f"a target of {entry.domain.value} for {entry.name}"
+    if target.numel() == 0:
+        return
+    # Probabilities over classes, where a loss takes them in place of labels.
+    domain = Domain.UNIT if entry.domain is Domain.LABELS and target.is_floating_point() else entry.domain
+    target = target.long() if target.dtype == torch.bool else target
+    expected = f"a target of {domain.value} for {entry.name}"
     low, high = (float(end) for end in target.detach().aminmax())
     if not (math.isfinite(low) and math.isfinite(high)):
         bad = int((~target.isfinite()).sum())
         raise BadInput(expected=expected, found=f"{bad} NaN or infinite", remedy="Pass mask= to leave values out.")
-    whole = not entry.domain.whole or bool((target == target.round()).all())
-    interval = entry.domain.interval
-    on_end = entry.domain.open and (low == interval.low or high == interval.high)
-    no_sign = entry.domain is Domain.SIGNS and bool((target == 0).any())
+    whole = not domain.whole or bool((target == target.round()).all())
+    interval = domain.interval
+    on_end = domain.open and (low == interval.low or high == interval.high)
+    no_sign = domain is Domain.SIGNS and bool((target == 0).any())
     if on_end or no_sign or not (whole and interval.contains(Interval(low, high))):
         kind = " with 0 among them" if no_sign else "" if whole else " with values that are not integers"
         raise BadInput(expected=expected, found=f"values in [{low:g}, {high:g}]{kind}")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from losslens.losses import sweeps
 from losslens.losses.family import Argument, Family, loss, mean_of_sample_sums, mean_of_values
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Choice, Domain, Range
@@ -17,11 +18,11 @@ CLASSIFICATION = Family(
     "sample",
     (Argument("output", "batch classes"), Argument("target", "batch | batch classes", target=True)),
     mean_of_values,
+    sweeps=sweeps.scores,
 )
-BINARY = Family(
-    "binary classification", "element", (Argument("output"), Argument("target", target=True)), mean_of_values
-)
-DIVERGENCE = Family("divergence", "element", (Argument("output"), Argument("target", target=True)), mean_of_sample_sums)
+_PAIR = (Argument("output"), Argument("target", target=True))
+BINARY = Family("binary classification", "element", _PAIR, mean_of_values, sweeps=sweeps.elements)
+DIVERGENCE = Family("divergence", "element", _PAIR, mean_of_sample_sums, sweeps=sweeps.divergences)
 
 
 def _sizes(output: Tensor, target: Tensor, *, class_weight: Tensor | None = None, ignore_index: int = -100) -> Tensor:
@@ -32,16 +33,24 @@ def _sizes(output: Tensor, target: Tensor, *, class_weight: Tensor | None = None
     return torch.where(present, class_weight[torch.where(present, target, 0)], 0.0)
 
 
-def _checked(output: Tensor, target: Tensor, ignore_index: int = -100) -> None:
-    """Refuse labels beyond the classes that the output has scores for, which would be read from other memory."""
-    if torch.compiler.is_compiling() or not target.numel():
+def _checked(output: Tensor, target: Tensor, ignore_index: int = -100, *, class_weight: Tensor | None = None) -> None:
+    """Refuse labels beyond the classes that the output has scores for, and weights of other classes than those."""
+    classes = output.shape[1]
+    if class_weight is not None and class_weight.shape != (classes,):
+        raise BadInput(expected=f"a class_weight of shape ({classes},)", found=str(tuple(class_weight.shape)))
+    if target.is_floating_point() or torch.compiler.is_compiling():
         return
     kept = target[target != ignore_index]
-    if kept.numel() and int(kept.max()) >= output.shape[1]:
+    if kept.numel() and int(kept.max()) >= classes:
         raise BadInput(
-            expected=f"class indices from 0 to {output.shape[1] - 1}, as the output has {output.shape[1]} classes",
+            expected=f"class indices from 0 to {classes - 1}, as the output has {classes} classes",
             found=str(int(kept.max())),
         )
+
+
+def _labels_alone(name: str, target: Tensor) -> None:
+    if target.is_floating_point():
+        raise BadInput(expected=f"class indices for {name}", found="probabilities", remedy="cross_entropy takes those.")
 
 
 @loss(
@@ -52,6 +61,8 @@ def _checked(output: Tensor, target: Tensor, ignore_index: int = -100) -> None:
     link="log_softmax",
     sizes=_sizes,
     reference="Good, Journal of the Royal Statistical Society B 14, 1952",
+    use="For one right class among several, when the network gives log-probabilities.",
+    failure="Fed with anything but log-probabilities its value means nothing and can fall without end.",
     torch_line="torch.nn.NLLLoss()",
 )
 def nll(output: Tensor, target: Tensor, *, class_weight: Tensor | None = None, ignore_index: int = -100) -> Tensor:
@@ -66,7 +77,8 @@ def nll(output: Tensor, target: Tensor, *, class_weight: Tensor | None = None, i
     >>> losslens.nll(torch.tensor([[0.5, 0.25, 0.25]]).log(), torch.tensor([0]))
     tensor(0.6931)
     """
-    _checked(output, target, ignore_index)
+    _labels_alone("nll", target)
+    _checked(output, target, ignore_index, class_weight=class_weight)
     return functional.nll_loss(output, target, weight=class_weight, ignore_index=ignore_index, reduction="none")
 
 
@@ -87,6 +99,8 @@ def _sizes_of_either(
     shift_invariant=True,
     sizes=_sizes_of_either,
     reference="Good, Journal of the Royal Statistical Society B 14, 1952",
+    use="For one right class among several, or probabilities over them, from raw scores.",
+    failure="It is never satisfied: scores of easy samples keep growing, and probabilities become too sure.",
     torch_line="torch.nn.CrossEntropyLoss(label_smoothing={label_smoothing:g})",
 )
 def cross_entropy(
@@ -108,7 +122,7 @@ def cross_entropy(
     >>> losslens.cross_entropy(torch.zeros(1, 4), torch.tensor([2]))
     tensor(1.3863)
     """
-    _checked(output, target if not target.is_floating_point() else target.new_zeros(0), ignore_index)
+    _checked(output, target, ignore_index, class_weight=class_weight)
     return functional.cross_entropy(
         output,
         target,
@@ -127,6 +141,8 @@ def cross_entropy(
     smoothness="C0",
     shift_invariant=True,
     reference="Crammer and Singer, Journal of Machine Learning Research 2, 2001",
+    use="When only the decision matters, and what is safely right is to be left alone.",
+    failure="It gives no probabilities, and samples beyond the margin have no gradient.",
     torch_line="torch.nn.MultiMarginLoss(p={p}, margin={margin:g})",
 )
 def multi_class_hinge(
@@ -146,11 +162,9 @@ def multi_class_hinge(
     >>> losslens.multi_class_hinge(torch.tensor([[3.0, 0.0, 2.5]]), torch.tensor([0]))
     tensor(0.1667)
     """
-    _checked(output, target)
-    scores = output.float() if output.dtype == torch.bfloat16 else output  # PyTorch has no kernel for it
-    weight = None if class_weight is None else class_weight.to(scores.dtype)
-    values = functional.multi_margin_loss(scores, target, p=p, margin=margin, weight=weight, reduction="none")
-    return values.to(output.dtype)
+    _labels_alone("multi_class_hinge", target)
+    _checked(output, target, class_weight=class_weight)
+    return functional.multi_margin_loss(output, target, p=p, margin=margin, weight=class_weight, reduction="none")
 
 
 @loss(
@@ -160,6 +174,8 @@ def multi_class_hinge(
     minimum=0.0,
     link="sigmoid",
     reference="Good, Journal of the Royal Statistical Society B 14, 1952",
+    use="For zeros and ones, or probabilities of them, when the network ends in a sigmoid.",
+    failure="Probabilities near 1 have lost their digits, and costs are cut at 100: prefer bce_with_logits.",
     torch_line="torch.nn.BCELoss()",
 )
 def bce(output: Tensor, target: Tensor) -> Tensor:
@@ -167,12 +183,19 @@ def bce(output: Tensor, target: Tensor) -> Tensor:
 
     .. math:: -x \log \hat x - (1 - x) \log(1 - \hat x)
 
-    Shapes: output and target alike, any; outputs in [0, 1]. Logarithms count as at least -100. Where
+    Shapes: output and target alike, any; outputs in [0, 1], else BadInput. Logarithms count as at least -100. Where
     the network can give scores, :func:`bce_with_logits` keeps digits that a probability near 1 has lost.
 
     >>> losslens.bce(torch.tensor([0.5]), torch.tensor([1.0]))
     tensor(0.6931)
     """
+    if not torch.compiler.is_compiling() and not bool(((output >= 0.0) & (output <= 1.0)).all()):
+        low, high = (float(end) for end in output.detach().aminmax())
+        raise BadInput(
+            expected="an output of probabilities, in [0, 1], for bce",
+            found=f"values in [{low:g}, {high:g}]",
+            remedy="bce_with_logits takes raw scores.",
+        )
     return functional.binary_cross_entropy(output, target, reduction="none")
 
 
@@ -183,6 +206,8 @@ def bce(output: Tensor, target: Tensor) -> Tensor:
     minimum=0.0,
     link="logits",
     reference="Good, Journal of the Royal Statistical Society B 14, 1952",
+    use="For labels of which several may hold at once, from raw scores.",
+    failure="A few positives among many negatives hardly count unless pos_weight raises them.",
     torch_line="torch.nn.BCEWithLogitsLoss()",
 )
 def bce_with_logits(output: Tensor, target: Tensor, *, pos_weight: Tensor | None = None) -> Tensor:
@@ -205,7 +230,10 @@ def bce_with_logits(output: Tensor, target: Tensor, *, pos_weight: Tensor | None
     domain=Domain.BINARY,
     minimum=0.0,
     link="logits",
+    convex=False,
     reference="Lin, Goyal, Girshick, He and Dollar, ICCV 2017",
+    use="For a few positives among very many easy negatives, as in dense object detection.",
+    failure="Its probabilities are not calibrated, and wrongly labelled samples count as the hard ones.",
     torch_line="lambda output, target: (torch.where(target == 1, {alpha:g}, 1 - {alpha:g})"
     " * torch.sigmoid(torch.where(target == 1, -output, output))**{gamma:g}"
     ' * torch.nn.functional.binary_cross_entropy_with_logits(output, target, reduction="none")).mean()',
@@ -239,6 +267,8 @@ def focal(
     minimum=None,
     link="log_softmax",
     reference="Kullback and Leibler, Annals of Mathematical Statistics 22, 1951",
+    use="When the target is a distribution over classes, as in distillation.",
+    failure="Outputs that are not log-probabilities give numbers that mean nothing, even negative ones.",
     torch_line='torch.nn.KLDivLoss(reduction="batchmean")',
 )
 def kl_divergence(output: Tensor, target: Tensor) -> Tensor:
@@ -259,9 +289,12 @@ def kl_divergence(output: Tensor, target: Tensor) -> Tensor:
 @loss(
     DIVERGENCE,
     units="nats",
+    domain=Domain.LOG_PROBABILITIES,
     minimum=None,
     link="log_softmax",
     reference="Kullback and Leibler, Annals of Mathematical Statistics 22, 1951",
+    use="When the target distribution comes as logarithms, with shares too small to write out.",
+    failure="Logarithms that do not belong to a distribution are not refused, and mean nothing.",
     torch_line='torch.nn.KLDivLoss(reduction="batchmean", log_target=True)',
 )
 def kl_divergence_of_logs(output: Tensor, target: Tensor) -> Tensor:
@@ -270,7 +303,7 @@ def kl_divergence_of_logs(output: Tensor, target: Tensor) -> Tensor:
     .. math:: e^x (x - \hat x)
 
     Shapes: both alike, any -> the same; the mean is over samples, of sums over classes. Keeps the digits of
-    probabilities that are too small to be written out.
+    probabilities that are too small to be written out. Raises BadInput on targets above 0, which are no logarithms.
 
     >>> losslens.kl_divergence_of_logs(torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.5, 0.5]]).log())
     tensor(0.)

@@ -7,18 +7,21 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from losslens.losses import sweeps
 from losslens.losses.family import Argument, Family, loss, mean_of_values
 from losslens.losses.redundancy import ONE_BATCH
+from losslens.losses.special import lifted
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Range
 
-CODE = Family("code", "sample", (Argument("code", "batch units"),), mean_of_values)
+CODE = Family("code", "sample", (Argument("code", "batch units"),), mean_of_values, sweeps=sweeps.codes)
 JACOBIAN = Family(
     "code and inputs",
     "sample",
     (Argument("code", "batch units"), Argument("inputs", "batch features")),
     mean_of_values,
     masks="results",
+    sweeps=sweeps.jacobians,
 )
 
 
@@ -28,6 +31,8 @@ JACOBIAN = Family(
     minimum=0.0,
     smoothness="C0",
     reference="Olshausen and Field, Nature 381, 1996",
+    use="For codes in which few units are active on each sample.",
+    failure="It shrinks what stays active too, and a decoder with free weights undoes that by growing.",
     torch_line="lambda code: code.abs().sum(1).mean()",
 )
 def code_l1(code: Tensor) -> Tensor:
@@ -49,8 +54,11 @@ def code_l1(code: Tensor) -> Tensor:
     units="units of the code",
     minimum=0.0,
     smoothness="C0",
+    convex=False,
     reference="Makhzani and Frey, k-sparse autoencoders, ICLR 2014",
-    torch_line="lambda code: (code.abs().sum(1) - code.abs().topk({k}).values.sum(1)).mean()",
+    use="When at most k units are to be active, and those are not to be shrunk.",
+    failure="Units that are rarely among the largest are pulled to zero and may never be used.",
+    torch_line="lambda code: (code.abs().sum(1) - code.abs().topk(min({k}, code.shape[1])).values.sum(1)).mean()",
 )
 def top_k_sparsity(code: Tensor, *, k: Annotated[int, Range(1, 100_000)] = 4) -> Tensor:
     r"""Absolute activations beyond the k largest of each sample: zero where at most k units speak.
@@ -73,6 +81,8 @@ def top_k_sparsity(code: Tensor, *, k: Annotated[int, Range(1, 100_000)] = 4) ->
     independent=False,
     link="sigmoid",
     reference="Ng, Sparse autoencoder, CS294A lecture notes, 2011",
+    use="For sparse codes of sigmoid units, each active on a given share of samples.",
+    failure="Only the mean counts: a unit that always gives just that rate costs and says nothing.",
     torch_line="lambda code: (lambda q: ({rate:g} * ({rate:g} / q).log()"
     " + (1 - {rate:g}) * ((1 - {rate:g}) / (1 - q)).log()).sum())(code.mean(0))",
 )
@@ -89,7 +99,7 @@ def kl_to_rate(code: Tensor, *, rate: Annotated[float, Range(0.01, 0.5)] = 0.05)
     tensor(0.)
     """
     mean = code.mean(0)
-    silent, spoken = (part + (1e-12 - part.detach()).clamp_min(0.0) for part in (mean, 1.0 - mean))
+    silent, spoken = lifted(mean, 1e-12), lifted(1.0 - mean, 1e-12)
     return (rate * (rate / silent).log() + (1.0 - rate) * ((1.0 - rate) / spoken).log()).sum()
 
 
@@ -98,7 +108,10 @@ def kl_to_rate(code: Tensor, *, rate: Annotated[float, Range(0.01, 0.5)] = 0.05)
     units="squared units of the code over those of the inputs",
     minimum=0.0,
     graph=True,
+    convex=False,
     reference="Rifai, Vincent, Muller, Glorot and Bengio, ICML 2011",
+    use="For codes that are to change little where inputs do, but for what reconstruction needs.",
+    failure="Small encoder weights made up for by large decoder weights defeat it: tie or bound them.",
     torch_line="lambda code, inputs: sum(torch.autograd.grad(unit.sum(), inputs, create_graph=True)[0]"
     ".square().sum(1) for unit in code.T).mean()",
 )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from losslens.losses import sweeps
 from losslens.losses.family import Argument, Family, loss, mean_of_values
 from losslens.losses.pairs import length
 from losslens.losses.profile import chord, unit
@@ -18,7 +19,11 @@ from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Range
 
 TWO_VIEWS = Family(
-    "two views", "sample", (Argument("a", "batch features"), Argument("b", "batch features")), mean_of_values
+    "two views",
+    "sample",
+    (Argument("a", "batch features"), Argument("b", "batch features")),
+    mean_of_values,
+    sweeps=sweeps.two_views,
 )
 Temperature = Annotated[float, Range(0.05, 5.0, log=True)]
 
@@ -29,7 +34,10 @@ Temperature = Annotated[float, Range(0.05, 5.0, log=True)]
     minimum=0.0,
     scale_invariant=True,
     independent=False,
+    convex=False,
     reference="van den Oord, Li and Vinyals, arXiv 1807.03748, 2018",
+    use="For two views of each sample, when it is to be told from all others in a batch.",
+    failure="Small batches ask little, and samples of one kind are pushed apart like any others.",
     torch_line="lambda a, b: torch.nn.functional.cross_entropy("
     "torch.nn.functional.normalize(a) @ torch.nn.functional.normalize(b).T / {temperature:g}, torch.arange(len(a)))",
 )
@@ -54,7 +62,10 @@ def info_nce(a: Tensor, b: Tensor, *, temperature: Temperature = 0.1) -> Tensor:
     minimum=0.0,
     scale_invariant=True,
     independent=False,
+    convex=False,
     reference="Chen, Kornblith, Norouzi and Hinton, ICML 2020",
+    use="For two augmented views as in SimCLR, with large batches.",
+    failure="Its gradient fades as rows grow long, and in small batches the partner weakens it further.",
     torch_line="lambda a, b: (lambda z: torch.nn.functional.cross_entropy("
     "(z @ z.T / {temperature:g}).fill_diagonal_(-torch.inf), torch.arange(len(z)).roll(len(a))))"
     "(torch.nn.functional.normalize(torch.cat([a, b])))",
@@ -79,7 +90,10 @@ def nt_xent(a: Tensor, b: Tensor, *, temperature: Temperature = 0.5) -> Tensor:
     minimum=None,
     scale_invariant=True,
     independent=False,
+    convex=False,
     reference="Yeh, Hong, Hsu, Liu, Chen and LeCun, ECCV 2022",
+    use="In place of nt_xent where batches are small.",
+    failure="Its gradient fades as rows grow long, and a value below zero looks wrong but is not.",
     torch_line="lambda a, b: (lambda z: ((z @ z.T / {temperature:g}).masked_fill(torch.eye(len(a)).repeat(2, 2).bool(),"
     " -torch.inf).logsumexp(1) - (z * z.roll(len(a), 0)).sum(1) / {temperature:g}).mean())"
     "(torch.nn.functional.normalize(torch.cat([a, b])))",
@@ -123,7 +137,10 @@ def _mean_of_directions(cost: Tensor) -> Tensor:
     minimum=-1.0,
     scale_invariant=True,
     stops=("b",),
+    convex=False,
     reference="Chen and He, CVPR 2021",
+    use="For methods without negatives that predict a target which gets no gradient.",
+    failure="A collapse of all rows into one has the best value, -1: watch the spread of normalised rows.",
     torch_line="lambda a, b: -torch.nn.functional.cosine_similarity(a, b.detach()).mean()",
 )
 def negative_cosine(a: Tensor, b: Tensor) -> Tensor:
@@ -146,7 +163,10 @@ def negative_cosine(a: Tensor, b: Tensor) -> Tensor:
     units="1 (dimensionless)",
     minimum=0.0,
     scale_invariant=True,
+    convex=False,
     reference="Wang and Isola, ICML 2020",
+    use="Beside uniformity, to train or to watch how close two views of a sample are.",
+    failure="Alone it is best where all rows are alike: without uniformity codes collapse.",
     torch_line="lambda a, b: (torch.nn.functional.normalize(a) - torch.nn.functional.normalize(b))"
     ".norm(dim=1).pow({alpha:g}).mean()",
 )

@@ -10,18 +10,13 @@ import torch
 from torch import Tensor
 
 from losslens.losses.family import LIKELIHOOD, Parameter, loss
-from losslens.losses.special import log_mixed, log_rising, stirling_rest
+from losslens.losses.special import lifted, log_mixed, log_rising, stirling_rest
 from losslens.vocabulary.quantities import Domain, Range
 
-_TINY = 1e-30  # keeps log(0) and 0/0 out of rates that underflow; far below any rate that data can support
+_TINY = 1e-30  # what rates that underflow count as; far below any rate that data can support
 _MANY = 100.0  # counts from which on the terms of the textbook form cancel to too few digits of float32
 
 _ZERO_ODDS = Parameter(0.1, "feature", Range(1e-6, 1e6, log=True))
-
-
-def _lifted(rate: Tensor) -> Tensor:
-    """The rate, or 1e-30 where it is smaller; the gradient passes, so that such a rate can recover."""
-    return rate + (_TINY - rate.detach()).clamp_min(0.0)
 
 
 def _poisson_log_laplace(output: Tensor, s: Tensor) -> Tensor:
@@ -38,6 +33,8 @@ def _poisson_log_laplace(output: Tensor, s: Tensor) -> Tensor:
     link="softmax",
     log_laplace=_poisson_log_laplace,
     reference="Poisson, Recherches sur la probabilite des jugements, 1837",
+    use="For counts that vary no more than their mean, or where only that mean is wanted.",
+    failure="Where counts vary more, its nats are too sure and large counts weigh too much.",
     torch_line="lambda rate, target: -torch.distributions.Poisson(rate).log_prob(target).sum(1).mean()",
 )
 def poisson(output: Tensor, target: Tensor) -> Tensor:
@@ -45,7 +42,8 @@ def poisson(output: Tensor, target: Tensor) -> Tensor:
 
     .. math:: \lambda - x \log\lambda + \log x!
 
-    Shapes: alike, any; rates must be positive. Real counts usually vary more: :func:`negative_binomial`.
+    Shapes: alike, any; rates must be positive, and count as at least 1e-30 in the logarithm. Real
+    counts usually vary more: :func:`negative_binomial`.
 
     >>> losslens.poisson(torch.ones(1, 1), torch.ones(1, 1))
     tensor(1.)
@@ -54,12 +52,12 @@ def poisson(output: Tensor, target: Tensor) -> Tensor:
 
 
 def _poisson_of_few(x: Tensor, rate: Tensor) -> Tensor:
-    return rate - torch.xlogy(x, _lifted(rate)) + torch.lgamma(x + 1.0)
+    return rate - torch.xlogy(x, lifted(rate, _TINY)) + torch.lgamma(x + 1.0)
 
 
 def _poisson_of_many(x: Tensor, rate: Tensor) -> Tensor:
     change = rate - x
-    log_ratio = _log1p(change / x, _lifted(rate).log() - x.log())
+    log_ratio = _log1p(change / x, lifted(rate, _TINY).log() - x.log())
     return change - x * log_ratio + stirling_rest(x) + 0.5 * (2.0 * math.pi * x).log()
 
 
@@ -78,6 +76,8 @@ def _negative_binomial_log_laplace(output: Tensor, s: Tensor, *, inverse_dispers
     log_laplace=_negative_binomial_log_laplace,
     convex=False,
     reference="Greenwood and Yule, Journal of the Royal Statistical Society 83, 1920",
+    use="For counts that vary more than their mean, such as molecules of a gene per cell.",
+    failure="Features of few counts leave their dispersion undetermined; not convex in the mean.",
     torch_line="lambda mean, target: -torch.distributions.NegativeBinomial("
     "inverse_dispersion, logits=(mean / inverse_dispersion).log()).log_prob(target).sum(1).mean()",
 )
@@ -103,14 +103,14 @@ def negative_binomial(
 
 def _negative_binomial_of_few(x: Tensor, mean: Tensor, theta: Tensor) -> Tensor:
     log_growth = torch.log1p(mean / theta)
-    return (x + theta) * log_growth - torch.xlogy(x, _lifted(mean)) - log_rising(x, theta) + torch.lgamma(x + 1.0)
+    return (x + theta) * log_growth - torch.xlogy(x, lifted(mean, _TINY)) - log_rising(x, theta) + torch.lgamma(x + 1.0)
 
 
 def _negative_binomial_of_many(x: Tensor, mean: Tensor, theta: Tensor) -> Tensor:
     r"""With :math:`n = x + \theta`: the divergence from (x, θ) / n to (μ, θ) / (μ + θ), n times, and what is left."""
     n, total, change = x + theta, theta + mean, mean - x
     log_total = _log1p(change / n, total.log() - n.log())
-    log_odds = _log1p(change / x * (theta / total), _lifted(mean).log() + n.log() - x.log() - total.log())
+    log_odds = _log1p(change / x * (theta / total), lifted(mean, _TINY).log() + n.log() - x.log() - total.log())
     rest = stirling_rest(theta) + stirling_rest(x) - stirling_rest(n)
     return theta * log_total - x * log_odds + rest + 0.5 * (2.0 * math.pi * x * (n / theta)).log()
 
@@ -160,6 +160,8 @@ def _zero_inflated_poisson_log_laplace(output: Tensor, s: Tensor, *, zero_odds: 
     prediction=_inflated_mean,
     log_laplace=_zero_inflated_poisson_log_laplace,
     reference="Lambert, Technometrics 34, 1992",
+    use="For Poisson counts of which a share was lost to zero, as by failed measurements.",
+    failure="It takes spread for lost counts where the others vary too: compare negative_binomial.",
     torch_line="lambda mean, target: -torch.where(target == 0, ((zero_odds + (-mean).exp()) / (1 + zero_odds)).log(), "
     "torch.distributions.Poisson(mean).log_prob(target) - zero_odds.log1p()).sum(1).mean()",
 )
@@ -196,6 +198,8 @@ def _zero_inflated_negative_binomial_log_laplace(
     prediction=_inflated_mean,
     log_laplace=_zero_inflated_negative_binomial_log_laplace,
     reference="Greene, New York University working paper EC-94-10, 1994",
+    use="For counts with more zeros than the negative binomial explains.",
+    failure="A wide spread explains many zeros as well, so that the share of lost counts may mean nothing.",
     torch_line="lambda mean, target: (lambda law: -torch.where("
     "target == 0, ((zero_odds + law.log_prob(0 * target).exp()) / (1 + zero_odds)).log(), "
     "law.log_prob(target) - zero_odds.log1p()).sum(1).mean())("

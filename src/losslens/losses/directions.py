@@ -23,6 +23,8 @@ _STEPS = 60  # of the recurrence: up to an order where the uniform expansion is 
     scale_invariant=True,
     convex=False,
     reference="Mardia and Jupp, Directional Statistics, 2000",
+    use="When directions are the data, and how sharply they are known is to be learned.",
+    failure="It leaves the magnitude free, and its nats compare with no density of whole profiles.",
     torch_line="lambda output, target: (concentration * (1 - torch.nn.functional.cosine_similarity(output, target))"
     " - losslens.losses.directions.log_constant(concentration, torch.tensor(float(output.shape[1])))).mean()",
 )

@@ -49,7 +49,7 @@ def examine(loss: Loss) -> Iterator[Finding]:
     >>> from losslens.losses.examination import examine
     >>> {finding.verdict for finding in examine(torch.nn.functional.mse_loss)}
     {'fine'}
-    >>> [f.question for f in examine(lambda o, t: (o - t).mean()) if f.verdict == "act"]
+    >>> [f.question for f in examine(torch.nn.functional.soft_margin_loss) if f.verdict == "act"]
     ['Is it least at a perfect reconstruction?']
     """
     for question, measure in QUESTIONS.items():

@@ -1,9 +1,10 @@
 """Families of losses: what a member computes, and how weights, masks and reduction apply to all of them.
 
 A member of a family is a plain function from the family's tensors (mostly an output and a target) to one value
-per element, per sample or per batch. Everything else (missing values, weights, reduction; in ``checks`` shapes and
-domains) is written here, once. The scale contract also lives here: with ``reduction="mean"`` a pointwise loss is
-averaged over features, a likelihood is summed over them (nats per sample), and both are averaged over samples.
+per element, per sample or per batch. Everything else (weights and reduction; in ``masks`` missing values; in
+``checks`` shapes and domains) is written once. The scale contract also lives here: with ``reduction="mean"`` a
+pointwise loss is averaged over features, a likelihood is summed over them (nats per sample), and both are averaged
+over samples.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import torch
 from torch import Tensor
 
+from losslens.losses import sweeps
 from losslens.losses.checks import check, check_weight
+from losslens.losses.masks import entry_values, weight_of_present
+from losslens.losses.precision import alike, rounded
 from losslens.vocabulary.catalogue import Catalogue
 from losslens.vocabulary.errors import BadInput
-from losslens.vocabulary.quantities import Choice, Domain, Range
+from losslens.vocabulary.quantities import Domain, Option, Range
 
 Reduction = Literal["none", "mean", "sum"]
 Loss = Callable[..., Tensor]
@@ -33,7 +37,7 @@ class Argument:
     """A tensor that every loss of a family takes.
 
     ``shape`` names the dimensions, ``...`` any number of them; equal names are equal sizes, and ``|`` separates
-    alternatives. A ``target`` lies in the domain of the loss.
+    alternatives, the same for arguments that have the same. A ``target`` lies in the domain of the loss.
     """
 
     name: str
@@ -49,7 +53,8 @@ class Family:
     ``masks`` says what a mask hides: values (elements, or samples), features within a sample, or results: samples that
     are computed all the same, as they hang together in autograd's graph. Members of a
     family that ``reconstructs`` compare an output with the data it should reproduce; ``nats``: they are negative
-    log-likelihoods.
+    log-likelihoods. ``misfit`` says what a row of that many features lacks, where not any number of them will do;
+    ``sweeps`` the paths along which a member is drawn.
     """
 
     name: str
@@ -59,19 +64,13 @@ class Family:
     masks: Literal["values", "features", "results"] = "values"
     reconstructs: bool = False
     nats: bool = False
+    misfit: Callable[[int], str] | None = None
+    sweeps: Callable[[LossEntry], sweeps.Sweeps] = sweeps.mixtures
 
     @property
     def signature(self) -> str:
         """The tensors in, and what one value speaks of: ``(output, target) -> element``."""
         return f"({', '.join(argument.name for argument in self.arguments)}) -> {self.gives}"
-
-
-@dataclass(frozen=True)
-class Option:
-    """A number or a choice that shapes a loss, fixed during training."""
-
-    default: Any
-    range: Range | Choice
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,7 @@ class Parameter:
 class LossEntry:
     """The facts about one loss; every list, option, plan, test and page is derived from it.
 
+    - ``use`` and ``failure``: when to take it, and how it goes wrong.
     - ``candidate``: a comparison tries it unasked on data that it fits.
     - ``independent``: a sample's value depends on no other sample.
     - ``stops``: arguments and parameters that no gradient reaches, or not the whole derivative, by design.
@@ -94,6 +94,12 @@ class LossEntry:
     - ``content``: the hash of the code of a loss that is not the package's own.
     - ``graph``: its tensors hang together in autograd's graph, and cannot be replaced by others of equal value.
     - ``sizes``: what each value counts for in a mean, where that is not one.
+
+    >>> entry = LOSSES["huber"]
+    >>> entry.elicits, entry.minimum, entry.family.signature
+    ('between mean and median', 0.0, '(output, target) -> element')
+    >>> entry.options["delta"].default
+    1.0
     """
 
     name: str
@@ -101,6 +107,8 @@ class LossEntry:
     element: Loss
     units: str
     reference: str
+    use: str
+    failure: str
     elicits: str = ""
     minimum: float | None = 0.0
     domain: Domain = Domain.REAL
@@ -158,11 +166,22 @@ def mean_of_sample_sums(values: Tensor, weight: Tensor | None) -> Tensor:
 
 _PAIR = (Argument("output"), Argument("target", target=True))
 _ROWS = (Argument("output", "... features"), Argument("target", "... features", target=True))
-POINTWISE = Family("pointwise", "element", _PAIR, mean_of_values, reconstructs=True)
-PROFILE = Family("profile", "sample", _ROWS, mean_of_values, masks="features", reconstructs=True)
-LIKELIHOOD = Family("likelihood", "element", _PAIR, mean_of_sample_sums, reconstructs=True, nats=True)
+POINTWISE = Family("pointwise", "element", _PAIR, mean_of_values, reconstructs=True, sweeps=sweeps.elements)
+PROFILE = Family(
+    "profile", "sample", _ROWS, mean_of_values, masks="features", reconstructs=True, sweeps=sweeps.profiles
+)
+LIKELIHOOD = Family(
+    "likelihood", "element", _PAIR, mean_of_sample_sums, reconstructs=True, nats=True, sweeps=sweeps.elements
+)
 PROFILE_LIKELIHOOD = Family(
-    "profile likelihood", "sample", _ROWS, mean_of_values, masks="features", reconstructs=True, nats=True
+    "profile likelihood",
+    "sample",
+    _ROWS,
+    mean_of_values,
+    masks="features",
+    reconstructs=True,
+    nats=True,
+    sweeps=sweeps.profiles,
 )
 
 LOSSES: Catalogue[LossEntry] = Catalogue("loss", find="losslens.losses.imported:find")
@@ -220,8 +239,9 @@ def _public(entry: LossEntry) -> Loss:
         check(entry, tensors, mask, settings)
         values = entry_values(entry, tensors, mask, settings)
         check_weight(values, weight)
-        sizes = None if entry.sizes is None else entry.sizes(*tensors, **settings)
-        return reduce(entry.family, values, _combine(entry.family, values, weight, mask), reduction, sizes)
+        sizes = value_sizes(entry, tensors, settings)
+        present = weight_of_present(entry.family, values, weight, mask)
+        return rounded(reduce(entry.family, values, present, reduction, sizes), tensors)
 
     public.__name__ = public.__qualname__ = entry.name
     public.__module__ = entry.element.__module__
@@ -250,33 +270,12 @@ def _public_signature(function: Loss) -> inspect.Signature:
     return own.replace(parameters=[*(p for p in own.parameters.values() if p.name != "mask"), *common])
 
 
-def entry_values(entry: LossEntry, tensors: Tensors, mask: Tensor | None, settings: Mapping[str, Any]) -> Tensor:
-    """Values before weights and reduction; what a mask hides counts as absent, whatever it is."""
-    if mask is None:
-        return entry.element(*tensors, **settings)
-    if entry.family.masks == "features":
-        return entry.element(*tensors, mask=mask, **settings)
-    if entry.family.masks == "results":
-        return torch.where(mask, entry.element(*tensors, **settings), 0.0)
-    if entry.family.gives == "element":
-        fill = {False: _NEUTRAL_OUTPUT.get(entry.link or "", 0.0), True: entry.domain.member}
-        shown = [torch.where(mask, t, fill[a.target]) for a, t in zip(entry.family.arguments, tensors, strict=True)]
-        return torch.where(mask, entry.element(*shown, **settings), 0.0)
-    return _values_of_rows(entry, tensors, mask, settings)
-
-
-_NEUTRAL_OUTPUT = {"softmax": 1.0, "softplus": 1.0, "sigmoid": 0.5}
-
-
-def _values_of_rows(entry: LossEntry, tensors: Tensors, mask: Tensor, settings: Mapping[str, Any]) -> Tensor:
-    """The loss of the rows that are present, and zero for the others."""
-    if not mask.any():
-        nothing = tensors[0].sum() * 0.0
-        return nothing.expand(mask.shape) if entry.family.gives == "sample" else nothing
-    arguments = zip(entry.family.arguments, tensors, strict=True)
-    present = (tensor[mask] if argument.shape.startswith("batch") else tensor for argument, tensor in arguments)
-    values = entry.element(*present, **settings)
-    return values if entry.family.gives == "batch" else values.new_zeros(mask.shape).masked_scatter(mask, values)
+def value_sizes(entry: LossEntry, tensors: Tensors, settings: Mapping[str, Any]) -> Tensor | None:
+    """What each value counts for in a mean, where that is not one."""
+    if entry.sizes is None:
+        return None
+    tensors, settings = alike(entry, tensors, settings)
+    return entry.sizes(*tensors, **settings)
 
 
 def reduce(
@@ -294,11 +293,3 @@ def reduce(
         total = (sizes if weight is None else sizes * weight).sum()
         return weighted.sum() / total.clamp_min(torch.finfo(values.dtype).tiny)
     raise BadInput(expected="reduction 'none', 'mean' or 'sum'", found=repr(reduction))
-
-
-def _combine(family: Family, values: Tensor, weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
-    """Absent elements, and samples of which nothing is present, weigh nothing in a mean."""
-    if mask is None or family.gives == "batch":
-        return weight
-    present = (mask.any(-1) if family.masks == "features" else mask).to(values.dtype)
-    return present if weight is None else weight * present

@@ -55,6 +55,8 @@ def find(path: str) -> LossEntry:
         function,
         units="not known",
         reference=path,
+        use="",
+        failure="",
         scale_invariant=_unmoved(function, lambda rows: rows * torch.tensor([[0.01], [0.5], [3.0], [100.0]])),
         shift_invariant=_unmoved(function, lambda rows: rows + torch.tensor([[-9.0], [-0.5], [3.0], [20.0]])),
         independent=bool(shape),

@@ -7,6 +7,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from losslens.losses import sweeps
 from losslens.losses.family import Argument, Family, loss, mean_of_values
 from losslens.vocabulary.quantities import Choice, Range
 
@@ -15,15 +16,21 @@ LATENT = Family(
     "sample",
     (Argument("mean", "batch latent"), Argument("log_variance", "batch latent")),
     mean_of_values,
+    sweeps=sweeps.latents,
 )
 TWO_LATENTS = Family(
     "two latents",
     "sample",
     tuple(Argument(name, "batch latent") for name in ("mean", "log_variance", "prior_mean", "prior_log_variance")),
     mean_of_values,
+    sweeps=sweeps.two_latents,
 )
 TWO_SAMPLES = Family(
-    "two samples", "batch", (Argument("code", "batch latent"), Argument("prior", "points latent")), mean_of_values
+    "two samples",
+    "batch",
+    (Argument("code", "batch latent"), Argument("prior", "points latent")),
+    mean_of_values,
+    sweeps=sweeps.two_samples,
 )
 
 
@@ -32,6 +39,8 @@ TWO_SAMPLES = Family(
     units="nats",
     minimum=0.0,
     reference="Kingma and Welling, ICLR 2014",
+    use="As the divergence of a variational autoencoder with a standard normal prior.",
+    failure="Weighed too strongly it empties the code: mean 0 and variance 1 for every sample cost nothing.",
     torch_line="lambda mean, log_variance: ((mean**2 + log_variance.exp() - log_variance - 1) / 2).sum(1).mean()",
 )
 def kl_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -54,6 +63,8 @@ def kl_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     minimum=None,
     smoothness="C0",
     reference="Kingma et al., Improved variational inference with inverse autoregressive flow, NeurIPS 2016",
+    use="When dimensions of a variational code are emptied early in training.",
+    failure="Below the threshold there is no gradient, and its value is no divergence: report that apart.",
     torch_line="lambda mean, log_variance: ((mean**2 + log_variance.exp() - log_variance - 1) / 2)"
     ".clamp_min({bits:g}).sum(1).mean()",
 )
@@ -75,7 +86,10 @@ def free_bits(mean: Tensor, log_variance: Tensor, *, bits: Annotated[float, Rang
     TWO_LATENTS,
     units="nats",
     minimum=0.0,
+    convex=False,
     reference="Kullback and Leibler, Annals of Mathematical Statistics 22, 1951",
+    use="For priors that are learned or depend on something, with independent dimensions.",
+    failure="Not symmetric: a narrow second distribution that lies elsewhere costs without bound.",
     torch_line="lambda m, v, pm, pv: torch.distributions.kl_divergence(torch.distributions.Normal(m, (v / 2).exp()),"
     " torch.distributions.Normal(pm, (pv / 2).exp())).sum(1).mean()",
 )
@@ -122,9 +136,13 @@ def exp_excess(number: Tensor) -> Tensor:
     units="1 (dimensionless)",
     minimum=0.0,
     independent=False,
+    convex=False,
     reference="Gretton, Borgwardt, Rasch, Schoelkopf and Smola, Journal of Machine Learning Research 13, 2012",
+    use="For matching codes of a batch to samples of any prior, as in Wasserstein autoencoders.",
+    failure="Codes many bandwidths away get hardly a gradient; small batches give noisy, biased values.",
     torch_line="lambda code, prior: (lambda k: k(code, code) + k(prior, prior) - 2 * k(code, prior))"
-    "(lambda x, y: (-torch.cdist(x, y)**2 / (2 * {bandwidth:g}**2)).exp().mean())",
+    "(lambda x, y: (lambda d: (-d / 2).exp() if '{kernel}' == 'gaussian' else 1 / (1 + d))"
+    "((torch.cdist(x, y) / {bandwidth:g})**2).mean())",
 )
 def mmd(
     code: Tensor,

@@ -26,6 +26,8 @@ _FLOOR = math.exp(-6.0)  # of a standard deviation that is set to its optimum
     units="nats",
     elicits="mean",
     reference="Gauss, Theoria motus, 1809",
+    use="For real numbers with noise of one size, when nats or the noise level are wanted.",
+    failure="The fit is that of mse and no more robust: outliers also inflate the learned scale.",
     torch_line="lambda output, target: -torch.distributions.Normal(output, scale).log_prob(target).sum(1).mean()",
 )
 def gaussian(
@@ -56,6 +58,8 @@ def _half_square(number: Tensor) -> Tensor:
     elicits="median",
     smoothness="C0",
     reference="Laplace, Memoire sur la probabilite des causes, 1774",
+    use="For heavy-tailed noise, when nats or the noise level are wanted.",
+    failure="On mostly zero data the best output is zero, and its pull does not fade near the target.",
     torch_line="lambda output, target: -torch.distributions.Laplace(output, scale).log_prob(target).sum(1).mean()",
 )
 def laplace(
@@ -80,6 +84,8 @@ def laplace(
     elicits="between mean and median",
     convex=False,
     reference="Lange, Little and Taylor, Journal of the American Statistical Association 84, 1989",
+    use="For real numbers with outliers, when how heavy the tails are is to be learned.",
+    failure="Not convex: an output far from all data is hardly pulled back, so start from a reasonable fit.",
     torch_line="lambda output, target: -torch.distributions.StudentT("
     "degrees_of_freedom, output, scale).log_prob(target).sum(1).mean()",
 )
@@ -120,6 +126,8 @@ def _median_of_log_normal(output: Tensor, **_: Tensor) -> Tensor:
     link="log",
     prediction=_median_of_log_normal,
     reference="McAlister, Proceedings of the Royal Society 29, 1879",
+    use="For positive numbers whose spread is proportional to their size.",
+    failure="Zeros are impossible, and values close to zero weigh as much as large ones.",
     torch_line="lambda output, target: -torch.distributions.LogNormal(output, scale).log_prob(target).sum(1).mean()",
 )
 def log_normal(
@@ -147,6 +155,8 @@ def log_normal(
     convex=False,
     independent=False,
     reference="Rybkin, Daniilidis and Levine, ICML 2021",
+    use="For variational autoencoders, when the weight of the divergence is not to be tuned.",
+    failure="The scale is fitted to the very errors it judges: report held-out nats by gaussian.",
     torch_line="lambda output, target: "
     "(2 * torch.pi * torch.e * torch.nn.functional.mse_loss(output, target)).log() * output.shape[1] / 2",
 )
@@ -179,8 +189,10 @@ def calibrated_gaussian(output: Tensor, target: Tensor, *, mask: Tensor | None =
     elicits="mean",
     stops=("scale",),
     reference="Seitzer, Tavakoli, Antic and Martius, ICLR 2022",
+    use="When noise differs and is learned, and a plain likelihood leaves the noisy part unfitted.",
+    failure="It is no likelihood: values do not compare between models or between choices of beta.",
     torch_line="lambda output, target: (scale.detach() ** (2 * {beta:g}) * torch.nn.functional.gaussian_nll_loss("
-    'output, target, (scale ** 2).expand_as(output), full=True, reduction="none")).mean()',
+    'output, target, (scale ** 2).expand_as(output), full=True, eps=1e-12, reduction="none")).mean()',
 )
 def beta_nll(
     output: Tensor,

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from losslens.losses.family import PROFILE, loss
 from losslens.losses.pairs import length
-from losslens.losses.profile import chord, count, present
+from losslens.losses.profile import chord, count, divided, present
+from losslens.losses.special import least
 from losslens.vocabulary.quantities import Range
 
 
@@ -20,6 +21,8 @@ from losslens.vocabulary.quantities import Range
     elicits="between direction and mean",
     convex=False,
     reference="sum of the two named losses",
+    use="When direction comes first, but reconstructions must be in data units as well.",
+    failure="The shares of its parts depend on the scale of the data: set magnitude to balance them.",
     torch_line="lambda output, target: (1 - torch.nn.functional.cosine_similarity(output, target)).mean()"
     " + {magnitude:g} * torch.nn.functional.mse_loss(output, target)",
 )
@@ -49,6 +52,8 @@ def cosine_plus_mse(
     elicits="direction of the mean of the normalised profiles, at the norm of least relative error",
     convex=False,
     reference="sum of the cosine loss and a squared relative error of norms",
+    use="When direction and size are to be learned side by side, neither with a unit.",
+    failure="Size is judged relative to the target: profiles that are almost empty can dominate.",
     torch_line="lambda output, target: ((1 - torch.nn.functional.cosine_similarity(output, target))"
     " + {magnitude:g} * (output.norm(dim=1) / target.norm(dim=1) - 1).square()).mean()",
 )
@@ -71,7 +76,7 @@ def cosine_plus_magnitude(
     """
     output, target = present(output, mask), present(target, mask)
     size = length(target)
-    ratio = torch.where(size == 0.0, length(output), length(output) / _nonzero(size) - 1.0)
+    ratio = _relative(length(output), size) - (size > 0.0).to(size.dtype)
     return chord(output, target) + magnitude * ratio.square()
 
 
@@ -81,6 +86,8 @@ def cosine_plus_magnitude(
     elicits="spatial median",
     smoothness="C0",
     reference="Weber, Ueber den Standort der Industrien, 1909",
+    use="When whole profiles may be outliers, and each is to pull alike.",
+    failure="The gradient does not fade near the target: lower the learning rate towards the end.",
     torch_line="lambda output, target: (output - target).norm(dim=1).mean()",
 )
 def euclidean(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -103,6 +110,8 @@ def euclidean(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> 
     elicits="spatial median weighted by one over the norm",
     smoothness="C0",
     reference="relative error in the Euclidean norm",
+    use="When profiles differ much in size and each is to count alike.",
+    failure="Small and noisy profiles are weighed up, and an output of zeros never costs more than 1.",
     torch_line="lambda output, target: ((output - target).norm(dim=1) / target.norm(dim=1)).mean()",
 )
 def relative_norm(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -117,8 +126,11 @@ def relative_norm(output: Tensor, target: Tensor, *, mask: Tensor | None = None)
     tensor(0.5000)
     """
     output, target = present(output, mask), present(target, mask)
-    return length(output - target) / _nonzero(length(target))
+    return _relative(length(output - target), length(target))
 
 
-def _nonzero(size: Tensor) -> Tensor:
-    return torch.where(size == 0.0, 1.0, size)
+def _relative(length: Tensor, size: Tensor) -> Tensor:
+    """A length over a size, or alone where that is zero; sizes too small for a gradient get none."""
+    small = size < least(size)
+    constant = torch.where(size == 0.0, 1.0, size.detach())
+    return torch.where(small, divided(length, constant), length / torch.where(small, 1.0, size))

@@ -8,17 +8,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from losslens.losses import sweeps
 from losslens.losses.family import Argument, Family, loss, mean_of_values
 from losslens.losses.profile import chord
+from losslens.losses.special import least
 from losslens.vocabulary.quantities import Domain, Range
 
-RANKING = Family("ranking", "element", (Argument("x1"), Argument("x2"), Argument("y", target=True)), mean_of_values)
-SIGNED = Family("signed distance", "element", (Argument("x"), Argument("y", target=True)), mean_of_values)
+_SIGN = Argument("y", target=True)
+RANKING = Family("ranking", "element", (Argument("x1"), Argument("x2"), _SIGN), mean_of_values, sweeps=sweeps.rankings)
+SIGNED = Family("signed distance", "element", (Argument("x"), _SIGN), mean_of_values, sweeps=sweeps.distances)
 PAIR = Family(
     "pair",
     "sample",
     (Argument("x1", "batch features"), Argument("x2", "batch features"), Argument("y", "batch", target=True)),
     mean_of_values,
+    sweeps=sweeps.pairs,
 )
 Margin = Annotated[float, Range(0.0, 10.0)]
 
@@ -29,6 +33,8 @@ Margin = Annotated[float, Range(0.0, 10.0)]
     domain=Domain.SIGNS,
     smoothness="C0",
     reference="Joachims, KDD 2002",
+    use="When of two scores only the order is known and wanted.",
+    failure="With margin 0 equal scores cost nothing, so that constant scores win.",
     torch_line="torch.nn.MarginRankingLoss(margin={margin:g})",
 )
 def margin_ranking(x1: Tensor, x2: Tensor, y: Tensor, *, margin: Margin = 0.0) -> Tensor:
@@ -51,6 +57,8 @@ def margin_ranking(x1: Tensor, x2: Tensor, y: Tensor, *, margin: Margin = 0.0) -
     domain=Domain.SIGNS,
     smoothness="C0",
     reference="PyTorch, torch.nn.HingeEmbeddingLoss",
+    use="When the network gives distances, and pairs are known to be alike or not.",
+    failure="Fed with numbers that can be negative it has no floor, and alike pairs fall without end.",
     torch_line="torch.nn.HingeEmbeddingLoss(margin={margin:g})",
 )
 def hinge_embedding(x: Tensor, y: Tensor, *, margin: Margin = 1.0) -> Tensor:
@@ -72,7 +80,10 @@ def hinge_embedding(x: Tensor, y: Tensor, *, margin: Margin = 1.0) -> Tensor:
     domain=Domain.SIGNS,
     smoothness="C0",
     scale_invariant=True,
+    convex=False,
     reference="PyTorch, torch.nn.CosineEmbeddingLoss",
+    use="For pairs known to belong together or not, judged by their directions.",
+    failure="At margin 0 unlike pairs need only be orthogonal, and its pull fades as rows grow long.",
     torch_line="torch.nn.CosineEmbeddingLoss(margin={margin:g})",
 )
 def cosine_embedding(x1: Tensor, x2: Tensor, y: Tensor, *, margin: Annotated[float, Range(-1.0, 1.0)] = 0.0) -> Tensor:
@@ -97,8 +108,11 @@ def cosine_embedding(x1: Tensor, x2: Tensor, y: Tensor, *, margin: Annotated[flo
     PAIR,
     units="data units squared",
     domain=Domain.SIGNS,
-    smoothness="C1",
+    smoothness="C0",
+    convex=False,
     reference="Hadsell, Chopra and LeCun, CVPR 2006",
+    use="For pairs known to belong together or not, when distances in the code are to mean something.",
+    failure="Rows that are all equal are stuck: a pair at distance zero has no direction to part in.",
     torch_line="lambda x1, x2, y: torch.where(y == 1, (x1 - x2).norm(dim=1)**2 / 2,"
     " ({margin:g} - (x1 - x2).norm(dim=1)).clamp_min(0)**2 / 2).mean()",
 )
@@ -126,8 +140,6 @@ def length(rows: Tensor, p: float = 2.0) -> Tensor:
     >>> length(torch.tensor([[3e30, 4e30], [0.0, 0.0]]))
     tensor([5.0000e+30, 0.0000e+00])
     """
-    largest = rows.detach().abs().amax(-1, keepdim=True)
-    nothing = largest == 0.0
-    scaled = rows / torch.where(nothing, 1.0, largest)
-    size: Tensor = torch.linalg.vector_norm(scaled, p, dim=-1)
-    return largest.squeeze(-1) * size
+    unit = rows.detach().abs().amax(-1, keepdim=True).clamp_min(least(rows))
+    size: Tensor = torch.linalg.vector_norm(rows / unit, p, dim=-1)
+    return unit.squeeze(-1) * size

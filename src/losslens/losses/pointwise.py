@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from losslens.losses.family import POINTWISE, loss
+from losslens.losses.special import sloped
 from losslens.vocabulary.quantities import Range
 
 
@@ -19,6 +20,8 @@ from losslens.vocabulary.quantities import Range
     units="data units squared",
     elicits="mean",
     reference="Gauss, Theoria combinationis observationum, 1821",
+    use="When the mean is wanted, and errors are of about one size over features and samples.",
+    failure="Large errors dominate: a few outliers, or the features that vary most, decide the fit.",
     torch_line="torch.nn.MSELoss()",
 )
 def mse(output: Tensor, target: Tensor) -> Tensor:
@@ -41,6 +44,8 @@ def mse(output: Tensor, target: Tensor) -> Tensor:
     elicits="median",
     smoothness="C0",
     reference="Laplace, Memoire sur la probabilite des causes, 1774",
+    use="When outliers are to pull no harder than other errors, and the median is a sensible answer.",
+    failure="On mostly zero data it predicts zeros, their median; its pull does not fade near the target.",
     torch_line="torch.nn.L1Loss()",
 )
 def mae(output: Tensor, target: Tensor) -> Tensor:
@@ -63,6 +68,8 @@ def mae(output: Tensor, target: Tensor) -> Tensor:
     elicits="between mean and median",
     smoothness="C1",
     reference="Girshick, Fast R-CNN, ICCV 2015",
+    use="When an absolute error is wanted whose gradient fades near the target, as for bounding boxes.",
+    failure="The gradient of errors below beta shrinks as beta grows: choose it in units of the noise.",
     torch_line="torch.nn.SmoothL1Loss(beta={beta:g})",
 )
 def smooth_l1(output: Tensor, target: Tensor, *, beta: Annotated[float, Range(1e-2, 1e2, log=True)] = 1.0) -> Tensor:
@@ -85,6 +92,8 @@ def smooth_l1(output: Tensor, target: Tensor, *, beta: Annotated[float, Range(1e
     elicits="between mean and median",
     smoothness="C1",
     reference="Huber, Annals of Mathematical Statistics 35, 1964",
+    use="For sparse outliers in otherwise regular noise, with a delta of about 1.345 standard deviations of it.",
+    failure="With delta far above the errors it is half the mse, far below them a small multiple of the mae.",
     torch_line="torch.nn.HuberLoss(delta={delta:g})",
 )
 def huber(output: Tensor, target: Tensor, *, delta: Annotated[float, Range(1e-2, 1e2, log=True)] = 1.0) -> Tensor:
@@ -106,6 +115,8 @@ def huber(output: Tensor, target: Tensor, *, delta: Annotated[float, Range(1e-2,
     units="data units",
     elicits="between mean and median",
     reference="Green, IEEE Transactions on Medical Imaging 9, 1990",
+    use="For a smooth robust loss without a parameter, on data whose noise is of about size one.",
+    failure="Its bend is fixed at about one data unit: on data of another scale it is merely an mse or an mae.",
     torch_line="lambda output, target: (output - target).cosh().log().mean()",
 )
 def log_cosh(output: Tensor, target: Tensor) -> Tensor:
@@ -132,6 +143,8 @@ def log_cosh(output: Tensor, target: Tensor) -> Tensor:
     elicits="between mean and median",
     smoothness="C0",
     reference="the elastic combination of absolute and squared error",
+    use="When large errors are to count as in mse, and small ones are still to be pulled to zero.",
+    failure="Its two parts have different units: another scale of the data changes their shares.",
     torch_line="lambda output, target: {mix:g} * torch.nn.functional.l1_loss(output, target)"
     " + {rest:g} * torch.nn.functional.mse_loss(output, target)",
 )
@@ -158,6 +171,8 @@ RADIUS = 1e-3  # of lp: errors below it have a gradient that falls to zero
     elicits="between mean and median",
     smoothness="C1",
     reference="Rice and White, SIAM Review 6, 1964",
+    use="For exponents other than 1 and 2: higher for the worst errors, below 1 for exact hits.",
+    failure="Below 1 it is not convex and gives up on large errors; far above 2 outliers rule.",
     torch_line="lambda output, target: ((output - target).abs()**{p:g}).mean()",
 )
 def lp(output: Tensor, target: Tensor, *, p: Annotated[float, Range(0.1, 10.0, log=True)] = 1.5) -> Tensor:
@@ -177,5 +192,4 @@ def lp(output: Tensor, target: Tensor, *, p: Annotated[float, Range(0.1, 10.0, l
         return size**p
     inside = size < RADIUS
     parabola = p / 2.0 * RADIUS ** (p - 2.0) * size.square()
-    exact = size.detach() ** p + (parabola - parabola.detach())
-    return torch.where(inside, exact, torch.where(inside, RADIUS, size) ** p)
+    return torch.where(inside, sloped(size**p, parabola), torch.where(inside, RADIUS, size) ** p)

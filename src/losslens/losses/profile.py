@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from losslens.losses.family import PROFILE, loss
+from losslens.losses.special import least, sloped
 
 
 @loss(
@@ -20,6 +21,8 @@ from losslens.losses.family import PROFILE, loss
     convex=False,
     scale_invariant=True,
     reference="Salton, Automatic Information Organization and Retrieval, 1968",
+    use="When only the shape of a profile matters, as for expression profiles of unknown depth.",
+    failure="It leaves the magnitude free; its pull fades at large norms and near angles of 0 and 180 degrees.",
     torch_line="lambda output, target: (1 - torch.nn.functional.cosine_similarity(output, target)).mean()",
 )
 def cosine(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -49,6 +52,8 @@ def cosine(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Ten
     scale_invariant=True,
     shift_invariant=True,
     reference="Pearson, Proceedings of the Royal Society 58, 1895",
+    use="When the pattern around a row's mean matters, and neither its level nor its spread.",
+    failure="Level and spread are left free; where all profiles share a pattern, almost any output scores well.",
     torch_line="lambda output, target: (1 - torch.nn.functional.cosine_similarity("
     "output - output.mean(1, True), target - target.mean(1, True))).mean()",
 )
@@ -75,6 +80,8 @@ def pearson(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Te
     convex=False,
     scale_invariant=True,
     reference="Keras, keras.losses.CosineSimilarity",
+    use="For models that were or will be trained with the loss of this name in Keras.",
+    failure="Its best value is -1, not 0; otherwise it goes wrong where cosine does.",
     torch_line="lambda output, target: -torch.nn.functional.cosine_similarity(output, target).mean()",
 )
 def cosine_proximity(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -99,6 +106,8 @@ def cosine_proximity(output: Tensor, target: Tensor, *, mask: Tensor | None = No
     convex=False,
     scale_invariant=True,
     reference="Kruse et al., Remote Sensing of Environment 44, 1993",
+    use="For spectra and profiles whose small angles are still to be pulled shut.",
+    failure="It leaves the magnitude free; near the target steps overshoot, as the gradient does not fade.",
     torch_line="lambda output, target: torch.nn.functional.cosine_similarity(output, target).acos().mean()",
 )
 def spectral_angle(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -125,6 +134,8 @@ def spectral_angle(output: Tensor, target: Tensor, *, mask: Tensor | None = None
     elicits="between standardised direction and mean",
     convex=False,
     reference="Lin, Biometrics 45, 1989",
+    use="When level, spread and pattern of a row must all agree, in one number without a unit.",
+    failure="Not convex; a row of little spread, noise included, weighs as much as one of much.",
     torch_line="lambda output, target: ((output - target).square().mean(1) / (output.var(1, correction=0)"
     " + target.var(1, correction=0) + (output.mean(1) - target.mean(1)).square())).mean()",
 )
@@ -144,7 +155,7 @@ def concordance(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -
     largest = torch.maximum(_largest(output), _largest(target))
     size = torch.where(largest == 0.0, 1.0, largest)
     number = count(output, mask).unsqueeze(-1)
-    one, other = output / size, target / size
+    one, other = divided(output, size), divided(target, size)
     means = [rows.sum(-1, keepdim=True) / number for rows in (one, other)]
     spread = [present(rows - mean, mask).square().sum(-1) for rows, mean in zip((one, other), means, strict=True)]
     scatter = spread[0] + spread[1] + number.squeeze(-1) * (means[0] - means[1]).squeeze(-1).square()
@@ -154,7 +165,7 @@ def concordance(output: Tensor, target: Tensor, *, mask: Tensor | None = None) -
 def chord(output: Tensor, target: Tensor) -> Tensor:
     """One minus the cosine similarity of rows, as half a squared chord; zero rows as in :func:`cosine`.
 
-    >>> chord(torch.tensor([[1e30, 0.0]]), torch.tensor([[1e-30, 0.0]]))
+    >>> chord(torch.tensor([[1e30, 0.0]]), torch.tensor([[1e-40, 0.0]]))
     tensor([0.])
     """
     return _half_squared_chord(_scaled(output), _scaled(target))
@@ -174,7 +185,8 @@ def _half_squared_chord(output: Tensor, target: Tensor) -> Tensor:
     """``1 - cos`` of rows whose largest absolute value is one, or which are zero."""
     (output, no_output), (target, no_target) = _normalised(output), _normalised(target)
     one_absent = (no_output != no_target).to(output.dtype)
-    return ((output - target).square().sum(-1) + one_absent) / 2.0
+    half = ((output - target).square().sum(-1) + one_absent) / 2.0
+    return half - (half.detach() - 2.0).clamp_min(0.0)  # by rounding alone; the gradient there is right as it is
 
 
 def _normalised(rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,7 +198,18 @@ def _normalised(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 def _scaled(rows: Tensor) -> Tensor:
     largest = _largest(rows)
-    return rows / torch.where(largest == 0, 1.0, largest)
+    return divided(rows, torch.where(largest == 0, 1.0, largest))
+
+
+def divided(rows: Tensor, size: Tensor) -> Tensor:
+    """Rows over their size, a constant; the gradient, which grows as the size falls, grows no further below 1e-35.
+
+    That is in float32, which could not hold the gradient at rows as small as its numbers can be.
+
+    >>> divided(torch.tensor([3e-45]), torch.tensor([3e-45]))
+    tensor([1.])
+    """
+    return sloped(rows / size, rows / size.clamp_min(least(rows)))
 
 
 def _centred(rows: Tensor, mask: Tensor | None) -> Tensor:
@@ -198,7 +221,7 @@ def _centred(rows: Tensor, mask: Tensor | None) -> Tensor:
     mean = rows.sum(-1, keepdim=True) / count(rows, mask).unsqueeze(-1)
     centred = present(rows - mean, mask)
     constant = _largest(centred) <= 16 * torch.finfo(rows.dtype).eps * _largest(rows)
-    return torch.where(constant, centred - centred.detach(), centred)
+    return torch.where(constant, sloped(torch.zeros_like(centred), centred), centred)
 
 
 def _largest(rows: Tensor) -> Tensor:

@@ -8,15 +8,23 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from losslens.losses import sweeps
 from losslens.losses.family import Argument, Family, loss, mean_of_values
-from losslens.losses.profile import unit
+from losslens.losses.profile import divided, unit
+from losslens.losses.special import sloped
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Range
 
 TWO_BATCHES = Family(
-    "two views, by batch", "batch", (Argument("a", "batch features"), Argument("b", "batch features")), mean_of_values
+    "two views, by batch",
+    "batch",
+    (Argument("a", "batch features"), Argument("b", "batch features")),
+    mean_of_values,
+    sweeps=sweeps.two_batches,
 )
-ONE_BATCH = Family("one view, by batch", "batch", (Argument("code", "batch units"),), mean_of_values)
+ONE_BATCH = Family(
+    "one view, by batch", "batch", (Argument("code", "batch units"),), mean_of_values, sweeps=sweeps.one_batch
+)
 Weight = Annotated[float, Range(0.0, 100.0)]
 
 
@@ -30,7 +38,10 @@ def _at_least_two(rows: Tensor) -> None:
     units="1 (dimensionless)",
     minimum=0.0,
     independent=False,
+    convex=False,
     reference="Zbontar, Jing, Misra, LeCun and Deny, ICML 2021",
+    use="For two views without negatives, when features are not to repeat each other.",
+    failure="Correlations over small batches are noisy, and the sizes of features are left free.",
     torch_line="lambda a, b: (lambda c: ((1 - c.diagonal())**2).sum() + {off_diagonal:g}"
     " * (c - c.diagonal().diag()).square().sum())(((a - a.mean(0)) / a.std(0, correction=0)).T"
     " @ ((b - b.mean(0)) / b.std(0, correction=0)) / len(a))",
@@ -57,10 +68,10 @@ def barlow_twins(a: Tensor, b: Tensor, *, off_diagonal: Annotated[float, Range(0
 def _standardised(rows: Tensor) -> Tensor:
     """Columns without their mean, of norm one over the batch; what is left of a constant column counts as zero."""
     largest = rows.detach().abs().amax(0, keepdim=True)
-    scaled = rows / torch.where(largest == 0.0, 1.0, largest)
+    scaled = divided(rows, torch.where(largest == 0.0, 1.0, largest))
     centred = scaled - scaled.mean(0, keepdim=True)
     constant = centred.detach().abs().amax(0) <= 16 * torch.finfo(rows.dtype).eps
-    return unit(torch.where(constant, centred - centred.detach(), centred).T).T
+    return unit(torch.where(constant, sloped(torch.zeros_like(centred), centred), centred).T).T
 
 
 @loss(
@@ -69,7 +80,10 @@ def _standardised(rows: Tensor) -> Tensor:
     minimum=0.0,
     independent=False,
     smoothness="C0",
+    convex=False,
     reference="Bardes, Ponce and LeCun, ICLR 2022",
+    use="For two views without negatives, also where two different networks see them.",
+    failure="Three weights must be balanced, and variances over small batches are noisy.",
     torch_line="lambda a, b: {invariance:g} * torch.nn.functional.mse_loss(a, b) + sum("
     "{variance:g} / 2 * (1 - (z.var(0) + 1e-4).sqrt()).clamp_min(0).mean()"
     " + {covariance:g} / z.shape[1] * (z.T.cov() - z.var(0).diag()).square().sum() for z in (a, b))",
@@ -119,7 +133,10 @@ def _repeated(rows: Tensor) -> Tensor:
     minimum=None,
     scale_invariant=True,
     independent=False,
+    convex=False,
     reference="Wang and Isola, ICML 2020",
+    use="Beside alignment, to keep the directions of codes spread over the sphere.",
+    failure="Alone it scatters what belongs together, and rows far from all others hardly count.",
     torch_line="lambda code: torch.nn.functional.pdist(torch.nn.functional.normalize(code))"
     ".square().mul(-{t:g}).exp().mean().log()",
 )

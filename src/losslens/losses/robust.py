@@ -19,6 +19,8 @@ Scale = Annotated[float, Range(1e-2, 1e2, log=True)]
     units="data units",
     elicits="between mean and median",
     reference="Charbonnier, Blanc-Feraud, Aubert and Barlaud, ICIP 1994",
+    use="For a smooth mae, as in image restoration, with a scale well below the errors that matter.",
+    failure="With a scale far above the errors it is an mse over twice the scale, and no longer robust.",
     torch_line="lambda output, target: (((output - target)**2 + {scale:g}**2).sqrt() - {scale:g}).mean()",
 )
 def charbonnier(output: Tensor, target: Tensor, *, scale: Scale = 1.0) -> Tensor:
@@ -42,6 +44,8 @@ def charbonnier(output: Tensor, target: Tensor, *, scale: Scale = 1.0) -> Tensor
     elicits="redescending location",
     convex=False,
     reference="Black and Anandan, Computer Vision and Image Understanding 63, 1996",
+    use="For heavy-tailed noise with gross outliers, starting from a reasonable fit.",
+    failure="Not convex: from a poor start good targets look like outliers and are hardly pulled.",
     torch_line="lambda output, target: {scale:g}**2 / 2 * (((output - target) / {scale:g})**2).log1p().mean()",
 )
 def cauchy(output: Tensor, target: Tensor, *, scale: Scale = 1.0) -> Tensor:
@@ -64,6 +68,8 @@ def cauchy(output: Tensor, target: Tensor, *, scale: Scale = 1.0) -> Tensor:
     elicits="redescending location",
     convex=False,
     reference="Geman and McClure, Bulletin of the International Statistical Institute 52, 1987",
+    use="For data with gross errors that should be ignored, starting from a good fit.",
+    failure="Errors beyond the scale hardly teach, so that training from a poor start can stall.",
     torch_line="lambda output, target: ({scale:g}**2 / 2 * (output - target)**2"
     " / ({scale:g}**2 + (output - target)**2)).mean()",
 )
@@ -91,6 +97,8 @@ def geman_mcclure(output: Tensor, target: Tensor, *, scale: Scale = 1.0) -> Tens
     elicits="redescending location",
     convex=False,
     reference="Dennis and Welsch, Communications in Statistics B 7, 1978",
+    use="For rejecting outliers altogether, once most errors are within the scale.",
+    failure="A few scales away there is no gradient at all: what starts there is never fitted.",
     torch_line="lambda output, target: -({scale:g}**2 / 2 * (-((output - target) / {scale:g})**2).expm1()).mean()",
 )
 def welsch(output: Tensor, target: Tensor, *, scale: Scale = 1.0) -> Tensor:
@@ -112,6 +120,8 @@ def welsch(output: Tensor, target: Tensor, *, scale: Scale = 1.0) -> Tensor:
     units="data units squared over the scale squared",
     elicits="between mean and median",
     reference="Barron, CVPR 2019",
+    use="For trying degrees of robustness by one number, or for lowering it step by step in training.",
+    failure="Shapes below 1 are not convex, and the shape cannot be learned by it: see adaptive_robust.",
     torch_line="lambda output, target: ({b:g} / {shape:g} * ((((output - target) / {scale:g})**2 / {b:g} + 1)"
     "**({shape:g} / 2) - 1)).mean()",
 )

@@ -9,6 +9,31 @@ from torch.nn import functional
 _LARGE = 15.0  # from here on the series is exact to 2e-14
 
 
+def sloped(value: Tensor, like: Tensor) -> Tensor:
+    """A value with the gradient of another: where its own could not be held, or where there is none.
+
+    >>> x = torch.tensor(0.0, requires_grad=True)
+    >>> sloped(x.abs().sqrt(), 3.0 * x).backward()
+    >>> x.grad
+    tensor(3.)
+    """
+    return value.detach() + (like - like.detach())
+
+
+def lifted(number: Tensor, floor: float | Tensor) -> Tensor:
+    """The number, or the floor where it is smaller; the gradient passes, so that what fell below can rise again.
+
+    >>> lifted(torch.tensor([0.0, 2.0]), 1e-6)
+    tensor([1.0000e-06, 2.0000e+00])
+    """
+    return number + (floor - number.detach()).clamp_min(0.0)
+
+
+def least(numbers: Tensor) -> float:
+    """A size near the smallest that a precision holds to all its digits: 1e-35 in float32."""
+    return float(torch.finfo(numbers.dtype).tiny * 2.0**10)
+
+
 def log_rising(x: Tensor, theta: Tensor) -> Tensor:
     r""":math:`\log\Gamma(x+\theta) - \log\Gamma(\theta) - x\log\theta`, by Stirling's series where θ is large.
 

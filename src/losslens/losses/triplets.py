@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from losslens.losses import sweeps
 from losslens.losses.family import Argument, Family, loss, mean_of_values
 from losslens.losses.pairs import length
 from losslens.vocabulary.quantities import Choice, Range
@@ -17,6 +18,7 @@ TRIPLET = Family(
     "sample",
     tuple(Argument(name, "batch features") for name in ("anchor", "positive", "negative")),
     mean_of_values,
+    sweeps=sweeps.triplets,
 )
 _RAISED = 1e-6
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -26,7 +28,10 @@ Distance = Callable[[Tensor, Tensor], Tensor]
     TRIPLET,
     units="data units",
     smoothness="C0",
+    convex=False,
     reference="Balntas, Riba, Ponsa and Mikolajczyk, BMVC 2016",
+    use="When it is known which of two samples is the more alike, but not by how much.",
+    failure="Random triplets are soon easy and teach nothing; a mean that stays at the margin is a collapse.",
     torch_line="torch.nn.TripletMarginLoss(margin={margin:g}, p={p:g}, swap={swap})",
 )
 def triplet_margin(

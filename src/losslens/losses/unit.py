@@ -26,6 +26,8 @@ _MANY = 30.0  # shapes from which on Stirling's series alone is exact
     link="logits",
     prediction=torch.sigmoid,
     reference="Bernoulli, Ars conjectandi, 1713",
+    use="For data of zeros and ones, with a network that gives logits.",
+    failure="For numbers strictly between 0 and 1 it is not a density, and its nats compare with nothing.",
     torch_line="lambda logits, target: torch.nn.functional.binary_cross_entropy_with_logits("
     'logits, target, reduction="none").sum(1).mean()',
 )
@@ -62,6 +64,8 @@ def continuous_bernoulli_mean(output: Tensor) -> Tensor:
     link="logits",
     prediction=continuous_bernoulli_mean,
     reference="Loaiza-Ganem and Cunningham, NeurIPS 2019",
+    use="For numbers in [0, 1], such as pixel intensities, in place of binary cross-entropy.",
+    failure="Decoded with the sigmoid of the logit instead of the distribution's mean it is far too extreme.",
     torch_line="lambda logits, target: -torch.distributions.ContinuousBernoulli(logits=logits)"
     ".log_prob(target).sum(1).mean()",
 )
@@ -100,6 +104,8 @@ def _mean_of_beta(output: Tensor, **_: Tensor) -> Tensor:
     convex=False,
     prediction=_mean_of_beta,
     reference="Ferrari and Cribari-Neto, Journal of Applied Statistics 31, 2004",
+    use="For proportions strictly between 0 and 1, when how closely they are known is to be learned.",
+    failure="Exact zeros and ones are impossible, and values next to them can dominate.",
     torch_line="lambda logits, target: -torch.distributions.Beta("
     "concentration * logits.sigmoid(), concentration * (-logits).sigmoid()).log_prob(target).sum(1).mean()",
 )

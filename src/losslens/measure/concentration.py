@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from losslens.measure.distances import NEIGHBOURS, chance_of_match, log_distances, matching_neighbours
+
 EXPONENTS = (0.1, 0.5, 1.0, 2.0, 4.0, 10.0, np.inf)
 PUBLISHED_SHARES = {2: 85.0, 3: 88.7, 4: 91.3, 10: 95.6, 15: 96.1, 20: 97.1, 100: 98.2}
 PUBLISHED_MATCHES = (5299, 5268, 5196, 5052, 4661, 4172, 4032)
-NEIGHBOURS = 10
 COUNTER_EVIDENCE = (
     "A larger contrast does not mean better neighbours: over 37 binary problems from 25 data bases, k-NN with p = 0.5, "
     "1 and 2 did not differ significantly (Mirkes, Allohibi and Gorban, Entropy 2020, arXiv 2004.14230), and for broad "
@@ -35,34 +36,6 @@ class Row:
         return self.measured - self.published
 
 
-def log_distances(points: np.ndarray, query: np.ndarray, exponent: float) -> np.ndarray:
-    r"""Logarithm of :math:`\left(\sum_f |x_f - q_f|^k\right)^{1/k}` for each row, for any k up to infinity.
-
-    Powers are taken of numbers divided by the largest, so that 0.1 in a thousand dimensions stays in range.
-
-    >>> log_distances(np.array([[3.0, 4.0]]), np.zeros(2), 2.0).round(4)
-    array([1.6094])
-    """
-    with np.errstate(divide="ignore"):
-        logs = np.log(np.abs(points - query))
-    largest = logs.max(-1)
-    if np.isinf(exponent):
-        return np.asarray(largest)
-    shift = np.where(np.isfinite(largest), largest, 0.0)  # equal points have no distance to divide by
-    with np.errstate(divide="ignore"):
-        return np.asarray(shift + np.log(np.exp(exponent * (logs - shift[..., None])).sum(-1)) / exponent)
-
-
-def relative_contrast(points: np.ndarray, query: np.ndarray, exponent: float) -> float:
-    """``(Dmax - Dmin) / Dmin`` of the distances of all points from the query.
-
-    >>> round(relative_contrast(np.array([[1.0, 0.0], [0.0, 3.0]]), np.zeros(2), 2.0), 6)
-    2.0
-    """
-    logs = log_distances(points, query, exponent)
-    return float(np.expm1(logs.max() - logs.min()))
-
-
 def share_of_smaller_contrast(dimensions: int, trials: int, seed: int = 0, points: int = 10) -> float:
     """Percentage of trials where uniform points, seen from the origin, have less contrast under L2 than under L1."""
     generator = np.random.default_rng([seed, dimensions])
@@ -80,19 +53,15 @@ def share_of_smaller_contrast(dimensions: int, trials: int, seed: int = 0, point
 
 def label_matches(values: np.ndarray, labels: np.ndarray, exponent: float, neighbours: int = NEIGHBOURS) -> int:
     """Over all rows, how many of the nearest other rows have the row's label."""
-    total = 0
-    for index, row in enumerate(values):
-        logs = log_distances(values, row, exponent)
-        logs[index] = np.inf
-        nearest = np.argsort(logs, kind="stable")[:neighbours]
-        total += int((labels[nearest] == labels[index]).sum())
-    return total
+    return sum(
+        matching_neighbours(log_distances(values, row, exponent), labels, index, neighbours)
+        for index, row in enumerate(values)
+    )
 
 
 def chance_matches(labels: np.ndarray, neighbours: int = NEIGHBOURS) -> float:
     """What :func:`label_matches` is expected to be if neighbours are drawn at random."""
-    sizes = np.bincount(labels)
-    return float(neighbours * (sizes * (sizes - 1)).sum() / (len(labels) - 1))
+    return neighbours * len(labels) * chance_of_match(labels)
 
 
 def shares(trials: int = 20_000, seed: int = 0) -> list[Row]:

@@ -14,12 +14,11 @@ from typing import Annotated, Any, get_args, get_type_hints
 import torch
 from torch import Tensor
 
-from losslens.losses.family import Option
 from losslens.models.objective import Batch
 from losslens.models.spec import CorruptionSpec
 from losslens.vocabulary.catalogue import Catalogue
 from losslens.vocabulary.errors import BadInput
-from losslens.vocabulary.quantities import Range
+from losslens.vocabulary.quantities import Option, Range
 
 Corrupted = tuple[Tensor, Tensor | None]
 

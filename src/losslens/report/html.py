@@ -6,11 +6,11 @@ import base64
 import gzip
 import json
 from dataclasses import replace
-from importlib.resources import files
 from typing import Any
 
 from losslens.report import figures, table
 from losslens.report.document import Document, Row
+from losslens.report.templates import environment
 
 LIMIT = 2_200_000
 """Most bytes of a page."""
@@ -50,23 +50,26 @@ def render(document: Document, *, plain_js: bool = False) -> str:
 def fragment(document: Document) -> str:
     """The sentence and a small table as static HTML without scripts, for a notebook."""
     columns = table.columns(document, digits=3)[:4] if document.rows else []
-    return _filled(FRAGMENT, _view(document), columns=columns)
+    return environment().from_string(FRAGMENT).render(_view(document), columns=columns)
 
 
 def _page(document: Document, detail: figures.Detail, library: str, plain_js: bool) -> str:
     data = json.dumps(figures.rounded(figures.figures(document, detail)), separators=(",", ":"), allow_nan=False)
-    return _filled(
-        _template(),
-        _view(document),
-        columns=table.columns(document),
-        panels=figures.panels(document) if detail.pictures else [],
-        legend=figures.legend(document),
-        examples=document.examples[: detail.examples],
-        drawn={picture.row for picture in document.pictures[: detail.pictures]},
-        thinned="" if _whole(document, detail) else THINNED,
-        library=library,
-        data=data.replace("<", "\\u003c") if plain_js else _packed(data),
-        plain_js=plain_js,
+    return (
+        environment()
+        .get_template("losslens.report/template.html.j2")
+        .render(
+            _view(document),
+            columns=table.columns(document),
+            panels=figures.panels(document) if detail.pictures else [],
+            legend=figures.legend(document),
+            examples=document.examples[: detail.examples],
+            drawn={picture.row for picture in document.pictures[: detail.pictures]},
+            thinned="" if _whole(document, detail) else THINNED,
+            library=library,
+            data=data.replace("<", "\\u003c") if plain_js else _packed(data),
+            plain_js=plain_js,
+        )
     )
 
 
@@ -136,18 +139,6 @@ def _packed(text: str) -> str:
 def _unclosed(text: str) -> str:
     """Nothing in it that would end the script element it stands in."""
     return text.replace("</", "<\\/").replace("<!--", "<\\!--")
-
-
-def _template() -> str:
-    return files("losslens.report").joinpath("template.html.j2").read_text(encoding="utf-8")
-
-
-def _filled(template: str, view: dict[str, Any], **more: Any) -> str:
-    """The template with the view in its places; every text is escaped."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(view, **more)
 
 
 FRAGMENT = """\

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from losslens.report import table
 from losslens.report.document import Dataset, Document, Goal, Refusal, Row
+from losslens.report.terminal import heading, pairs, show, styled, terminal
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.text import Text
 
 STYLES = {"recommended": "bold green", "tied": "green", "worse": "", "baseline": "cyan", "diverged": "red"}
 REFUSALS_SHOWN = 6
@@ -24,7 +24,7 @@ def render(document: Document, console: Console | None = None, *, gate: bool = T
 
     ``gate=False`` leaves out what the gate saw and refused, for a caller that has shown it before.
     """
-    console = console or _console()
+    console = console or terminal()
     if gate:
         render_gate(document.dataset, goal=document.goal, console=console)
     parts = [
@@ -33,10 +33,10 @@ def render(document: Document, console: Console | None = None, *, gate: bool = T
         *_list("Not run", document.not_run),
         *_list("What to try next", document.advice),
         *_code(document.code),
-        _text(""),
-        _text(document.sentence, "bold"),
+        styled(""),
+        styled(document.sentence, "bold"),
     ]
-    _show(console, parts)
+    show(console, parts)
 
 
 def render_gate(
@@ -50,12 +50,12 @@ def render_gate(
     """Print what the gate saw of the data, and where given what fits them, what does not, and what decides."""
     size = f"{dataset.samples:,} samples × {dataset.features:,} features"
     parts = [
-        _heading(f"{dataset.name}: {size}, {dataset.kind}"),
-        _pairs(_seen(dataset, goal)),
+        heading(f"{dataset.name}: {size}, {dataset.kind}"),
+        pairs(_seen(dataset, goal)),
         *_list("What fits", [", ".join(candidates)] if candidates else []),
         *_refused(refused, shown=len(refused)),
     ]
-    _show(console or _console(), parts)
+    show(console or terminal(), parts)
 
 
 def summary_lines(document: Document, rows: int = 5) -> list[str]:
@@ -92,9 +92,9 @@ def _table_part(document: Document, width: int) -> list[RenderableType]:
         return []
     yardstick = table.deciding(document)
     unit = f" ({table.unit(yardstick)})" if table.unit(yardstick) else ""
-    heading = _heading(f"Held-out scores, best {yardstick.title}{unit} first")
-    notes = [_text(f"{row.title}: {row.note}", "dim") for row in document.rows if row.note]
-    return [heading, _table(document, width), *notes]
+    title = heading(f"Held-out scores, best {yardstick.title}{unit} first")
+    notes = [styled(f"{row.title}: {row.note}", "dim") for row in document.rows if row.note]
+    return [title, _table(document, width), *notes]
 
 
 def _table(document: Document, width: int) -> RenderableType:
@@ -105,7 +105,7 @@ def _table(document: Document, width: int) -> RenderableType:
     out = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     fields = _fields(document, width)
     for field in fields:
-        out.add_column(_text("\n".join(field.lines)), justify="right" if field.numeric else "left", overflow="fold",
+        out.add_column(styled("\n".join(field.lines)), justify="right" if field.numeric else "left", overflow="fold",
                        min_width=min(field.width, TITLE_WIDTH), max_width=TITLE_WIDTH)  # fmt: skip
     for row in document.rows:
         out.add_row(*(Text(field.fill(row)) for field in fields), style=STYLES.get(row.verdict, ""))
@@ -200,19 +200,19 @@ def _refused(refused: Sequence[Refusal], shown: int = REFUSALS_SHOWN) -> list[Re
     if not refused:
         return []
     rest = len(refused) - shown
-    more = [_text(f"and {rest} more", "dim")] if rest > 0 else []
-    return [_heading("Does not fit these data"), _pairs((r.candidate, r.reason) for r in refused[:shown]), *more]
+    more = [styled(f"and {rest} more", "dim")] if rest > 0 else []
+    return [heading("Does not fit these data"), pairs((r.candidate, r.reason) for r in refused[:shown]), *more]
 
 
 def _list(title: str, lines: Sequence[str]) -> list[RenderableType]:
-    return [_heading(title), *(_text(line) for line in lines)] if lines else []
+    return [heading(title), *(styled(line) for line in lines)] if lines else []
 
 
 def _code(code: str) -> list[RenderableType]:
     """Never broken over lines: it is to be pasted."""
     from rich.text import Text
 
-    return [_heading("In PyTorch"), Text(code, "cyan", no_wrap=True, overflow="ignore")] if code else []
+    return [heading("In PyTorch"), Text(code, "cyan", no_wrap=True, overflow="ignore")] if code else []
 
 
 def _noted(value: str, note: str) -> str:
@@ -220,48 +220,3 @@ def _noted(value: str, note: str) -> str:
     if not note:
         return value
     return f"{value}. {note}" if note[0].isupper() else f"{value} ({note})"
-
-
-def _pairs(pairs: Iterable[tuple[str, str]]) -> RenderableType:
-    """Names in one column, values beside them."""
-    from rich.table import Table
-    from rich.text import Text
-
-    out = Table.grid(padding=(0, 2, 0, 0))
-    out.add_column(style="dim", max_width=32, overflow="fold")
-    out.add_column(ratio=1, overflow="fold")
-    for name, value in pairs:
-        out.add_row(Text(name), Text(value))
-    return out
-
-
-def _heading(title: str) -> Text:
-    return _text(f"\n{title}", "bold")
-
-
-def _text(text: str, style: str = "") -> Text:
-    from rich.text import Text
-
-    return Text(text, style=style)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console()
-
-
-def _show(console: Console, parts: Sequence[RenderableType]) -> None:
-    """Print; where the output cannot take a character of ours, print its nearest plain one."""
-    from rich.console import Group
-
-    with console.capture() as captured:
-        console.print(Group(*parts), highlight=False, crop=False)
-    text = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
-    encoding = console.encoding
-    if text.encode(encoding, "replace").decode(encoding) != text:
-        text = text.translate(PLAIN).encode(encoding, "replace").decode(encoding)
-    console.file.write(text)
-
-
-PLAIN = str.maketrans({"↑": "+", "↓": "-", "–": "-", "×": "x", "·": "-", "²": "2", "─": "-", "\N{NO-BREAK SPACE}": " "})

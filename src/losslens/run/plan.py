@@ -80,7 +80,7 @@ def plan(
         for spec in specs
     ]
     pairs = {(candidate.loss, candidate.link) for candidate in candidates}
-    left_out = [_pair(loss, link) for loss, link in fitting if (loss, link) not in pairs]
+    left_out = [pair(loss, link) for loss, link in fitting if (loss, link) not in pairs]
     return Plan(tuple(candidates), (*refused, *misfits), tuple(left_out), tuple(trials))
 
 
@@ -145,7 +145,8 @@ def _loss_misfit(entry: LossEntry, seen: Observation) -> str:
         return f"{name} needs zeros and ones: for values between them it is not a likelihood (continuous_bernoulli is)"
     if entry.domain is not Domain.COUNTS and not entry.domain.accepts(seen.kind.domain):
         return f"{name} needs {entry.domain.value}: {_reach(seen)}"
-    return ""
+    misfit = entry.family.misfit(seen.features) if entry.family.misfit else ""
+    return f"{name} needs {misfit}" if misfit else ""
 
 
 def _why_no_counts(seen: Observation) -> str:
@@ -164,6 +165,11 @@ def _link_misfit(link: str, seen: Observation) -> str:
     reach = ACTIVATIONS[link].range
     need = seen.kind.domain.interval
     return "" if reach.contains(need) else f"it lies in {reach}, but {_reach(seen)}"
+
+
+def natural_output(loss: str, seen: Observation) -> str:
+    """The output of a loss: its own, or that whose range is just the domain of the data."""
+    return LOSSES[loss].link or _NATURAL_LINK.get(seen.kind.domain, "linear")
 
 
 def _usual(fitting: Sequence[tuple[str, str]], seen: Observation) -> list[Candidate]:
@@ -198,7 +204,7 @@ def _pair_named(text: str) -> tuple[str, str]:
         raise BadInput(
             expected="a loss between an output and the data it should reproduce",
             found=f"{entry.name}, which takes {entry.family.signature}",
-            remedy="Those are pointwise, profile or likelihood (binary cross-entropy of data is bernoulli).",
+            remedy="Those are pointwise, profile, image or likelihood (binary cross-entropy of data is bernoulli).",
         )
     if link and entry.link and link != entry.link:
         raise BadInput(
@@ -229,7 +235,8 @@ def _in_models(chosen: Sequence[Candidate], models: Sequence[str], asked: bool) 
             )
 
 
-def _pair(loss: str, link: str) -> str:
+def pair(loss: str, link: str) -> str:
+    """How a loss with an output activation is asked for: by its name alone, unless it has another output than usual."""
     return loss if LOSSES[loss].link or link == "linear" else f"{loss}+{link}"
 
 

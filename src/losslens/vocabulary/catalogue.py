@@ -33,6 +33,11 @@ class Catalogue(Mapping[str, E], Generic[E]):
 
     Looking up an alias gives the entry itself; iteration goes over true names only. ``find``, as
     ``module:function``, makes the entry of a name that holds a colon: one of the user's own, found by import.
+
+    >>> losslens.LOSSES["mse"].units, "mse" in losslens.LOSSES
+    ('data units squared', True)
+    >>> losslens.ACTIVATIONS["swish"].name
+    'silu'
     """
 
     def __init__(self, what: str, find: str = "") -> None:

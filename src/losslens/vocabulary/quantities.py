@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,19 @@ class Choice:
         return " or ".join(repr(value) for value in self.values)
 
 
+@dataclass(frozen=True)
+class Option:
+    """A number or a choice that shapes a loss or an activation, fixed during training.
+
+    >>> option = Option(1.0, Range(0.01, 100.0))
+    >>> option.default in option.range, 1000.0 in option.range
+    (True, False)
+    """
+
+    default: Any
+    range: Range | Choice
+
+
 class Domain(Enum):
     """The set that every value of a target must lie in."""
 
@@ -80,6 +94,7 @@ class Domain(Enum):
     COUNTS = "counts (non-negative integers)"
     SIGNS = "signs, +1 and -1"
     LABELS = "class indices (integers from 0)"
+    LOG_PROBABILITIES = "logarithms of probabilities (numbers up to 0)"
 
     @property
     def interval(self) -> Interval:
@@ -88,6 +103,8 @@ class Domain(Enum):
             return Interval()
         if self is Domain.SIGNS:
             return Interval(-1.0, 1.0)
+        if self is Domain.LOG_PROBABILITIES:
+            return Interval(high=0.0)
         return Interval(0.0, 1.0) if self in _WITHIN_ONE else Interval(0.0)
 
     @property
@@ -117,7 +134,7 @@ class Domain(Enum):
 _WITHIN_ONE = (Domain.UNIT, Domain.OPEN_UNIT, Domain.BINARY)
 _SUBSETS: dict[Domain, frozenset[Domain]] = {
     Domain.REAL: frozenset(Domain),
-    Domain.NON_NEGATIVE: frozenset(Domain) - {Domain.REAL, Domain.SIGNS},
+    Domain.NON_NEGATIVE: frozenset(Domain) - {Domain.REAL, Domain.SIGNS, Domain.LOG_PROBABILITIES},
     Domain.POSITIVE: frozenset({Domain.POSITIVE, Domain.OPEN_UNIT}),
     Domain.UNIT: frozenset(_WITHIN_ONE),
     Domain.OPEN_UNIT: frozenset({Domain.OPEN_UNIT}),
@@ -125,4 +142,5 @@ _SUBSETS: dict[Domain, frozenset[Domain]] = {
     Domain.COUNTS: frozenset({Domain.COUNTS, Domain.BINARY, Domain.LABELS}),
     Domain.SIGNS: frozenset({Domain.SIGNS}),
     Domain.LABELS: frozenset({Domain.LABELS, Domain.COUNTS, Domain.BINARY}),
+    Domain.LOG_PROBABILITIES: frozenset({Domain.LOG_PROBABILITIES}),
 }

@@ -1,45 +1,34 @@
-"""The page of one member of the catalogue, as plain data: what it is, its facts, its curve, how to call it."""
+"""The page of one member of the catalogue, as plain data: what it is, its facts, its curves, how to call it."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
 
 from losslens.activations import ACTIVATIONS, ActivationEntry
+from losslens.faces.pages import curves
+from losslens.faces.pages.prose import parts
 from losslens.losses import LOSSES, LossEntry
 from losslens.vocabulary.errors import unknown
-
-POINTS = 61
-REACH = 3.0
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Values and slopes over equal steps of ``x`` from -3 to 3."""
-
-    x: str
-    values: tuple[float, ...]
-    slopes: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Page:
-    """Everything there is to say about a loss or an activation."""
+    """Everything there is to say about a loss or an activation; formulas are LaTeX."""
 
     name: str
     kind: str
+    family: str
     summary: str
     formula: str
+    derivative: str
     text: str
+    use: str
+    failure: str
     facts: dict[str, str]
     example: str
     pytorch: str
-    curve: Curve | None
+    curves: tuple[curves.Curves, ...]
 
 
 def page(name: str) -> Page:
@@ -59,7 +48,7 @@ def page(name: str) -> Page:
 
 
 def _of_loss(entry: LossEntry) -> Page:
-    formula, text, example = _parts(entry.function.__doc__ or "")
+    told = parts(entry.element.__doc__ or "")
     facts = {
         "family": f"{entry.family.name} {entry.family.signature}",
         "also called": ", ".join(entry.aliases),
@@ -81,7 +70,19 @@ def _of_loss(entry: LossEntry) -> Page:
         "source": entry.reference,
     }
     return Page(
-        entry.name, "loss", entry.summary, formula, text, _told(facts), example, _line(entry), _loss_curve(entry)
+        name=entry.name,
+        kind="loss",
+        family=entry.family.name,
+        summary=entry.summary,
+        formula=told.formula,
+        derivative="",
+        text=told.text,
+        use=entry.use,
+        failure=entry.failure,
+        facts=_told(facts),
+        example=told.example,
+        pytorch=_line(entry),
+        curves=curves.of_loss(entry),
     )
 
 
@@ -99,27 +100,46 @@ def _of_activation(entry: ActivationEntry) -> Page:
         ),
         "can die": _yes(entry.can_die),
         "largest slope": f"{entry.lipschitz:g}" if entry.lipschitz else "",
+        "options": "; ".join(f"{n} = {o.default} in {o.range}" for n, o in entry.options.items()),
+        "learned": ", ".join(entry.learned),
         "gain of initial weights": f"{entry.gain:g}" if entry.gain else "",
+        "gain in PyTorch": f"{entry.pytorch_gain:g} by torch.nn.init.calculate_gain, another rule"
+        if entry.pytorch_gain
+        else "",
+        "initial weights": entry.initialisation,
         "of use as an output": _yes(entry.output),
-    } | {
-        name: str(getattr(entry, name, "")) for name in ("derivative", "initialisation", "use", "failure", "reference")
+        "source": entry.reference,
     }
-    example = f">>> losslens.ACTIVATIONS[{entry.name!r}].function(torch.tensor([-1.0, 0.0, 2.0]))"
-    curve = _curve("x", entry.function)
-    return Page(entry.name, "activation", entry.summary, entry.formula, "", _told(facts), example, "", curve)
+    return Page(
+        name=entry.name,
+        kind="activation",
+        family="activation",
+        summary=entry.summary,
+        formula=_typeset(entry.formula, entry),
+        derivative=_typeset(entry.derivative, entry),
+        text="",
+        use=entry.use,
+        failure=entry.failure,
+        facts=_told(facts),
+        example=entry.example,
+        pytorch="",
+        curves=(curves.of_activation(entry),),
+    )
 
 
-def _parts(docstring: str) -> tuple[str, str, str]:
-    """Formula, prose and example of a docstring whose first line is the summary."""
-    formula, text, example = [], [], []
-    for block in inspect.cleandoc(docstring).split("\n\n")[1:]:
-        if block.startswith(".. math::"):
-            formula.append(" ".join(block.removeprefix(".. math::").split()))
-        elif block.startswith(">>>"):
-            example.append(block)
-        else:
-            text.append(" ".join(block.split()))
-    return "\n".join(formula), "\n\n".join(text), "\n".join(example)
+_GREEK = ("alpha", "beta", "gamma", "delta", "theta", "lambda", "omega")
+
+
+def _typeset(formula: str, entry: ActivationEntry) -> str:
+    r"""The names of options, which are symbols of the formula, as letters: Greek where they are named so.
+
+    >>> _typeset(r"alpha\,(e^{x / alpha} - 1)", ACTIVATIONS["celu"])
+    '\\alpha\\,(e^{x / \\alpha} - 1)'
+    """
+    for name in entry.options:
+        letter = rf"\\{name}" if name in _GREEK else name if len(name) == 1 else rf"\\mathrm{{{name}}}"
+        formula = re.sub(rf"(?<![\\a-z]){name}(?![a-z])", letter, formula)
+    return formula
 
 
 def _line(entry: LossEntry) -> str:
@@ -127,22 +147,6 @@ def _line(entry: LossEntry) -> str:
     derived = {"rest": 1.0 - options["mix"]} if "mix" in options else {}
     derived |= {"b": abs(options["shape"] - 2.0)} if "shape" in options else {}
     return entry.torch_line.format(**options, **derived)
-
-
-def _loss_curve(entry: LossEntry) -> Curve | None:
-    """Of losses of the error alone: others have no single picture."""
-    if not (entry.reconstructs and entry.family.gives == "element" and entry.link is None):
-        return None
-    settings: dict[str, Any] = {name: option.default for name, option in entry.options.items()}
-    settings |= {name: torch.tensor(fact.initial, dtype=torch.float64) for name, fact in entry.parameters.items()}
-    return _curve("output - target", lambda error: entry.element(error, torch.zeros_like(error), **settings))
-
-
-def _curve(x: str, function: Callable[[Tensor], Tensor]) -> Curve:
-    at = torch.linspace(-REACH, REACH, POINTS, dtype=torch.float64).requires_grad_()
-    values = function(at)
-    (slopes,) = torch.autograd.grad(values.sum(), at)
-    return Curve(x, tuple(round(v, 6) for v in values.tolist()), tuple(round(s, 6) for s in slopes.tolist()))
 
 
 def _told(facts: dict[str, str]) -> dict[str, str]:
