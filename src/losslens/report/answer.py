@@ -11,7 +11,7 @@ from losslens.measure.metrics import METRICS
 from losslens.report.decision import Decision, difference
 from losslens.report.document import Dataset, Divergence, Goal, Row, Sweep
 from losslens.report.remarks import knee_sentence, on_divergences, on_sizes
-from losslens.report.rows import BASELINE_TITLES, Contest, Results, parted, scores, title
+from losslens.report.rows import BASELINE_TITLES, Contest, Results, called, parted, scores
 from losslens.report.statistics import Interval
 from losslens.report.words import after_value, bounds, listed, named, number
 
@@ -113,7 +113,7 @@ class _Told:
         gap = self.behind(closest)
         name = self.baseline_name
         return (
-            f"{name[0].upper()}{name[1:]} beats {whom} here, the closest ({title(closest)}) by {number(gap.mean)} in "
+            f"{name[0].upper()}{name[1:]} beats {whom} here, the closest ({called(closest)}) by {number(gap.mean)} in "
             f"{self.yardstick} (95 % interval {bounds(gap)})."
         )
 
@@ -128,14 +128,19 @@ class _Told:
         splits = f"{self.repeats} split{'s' * (self.repeats != 1)}"
         return f"held-out {self.yardstick} {number(sum(own.values()) / len(own))}{unit} over {splits}"
 
+    @property
+    def place(self) -> str:
+        size = self.contest.size
+        return f"On {self.data}" + ("" if size is None else f", with a code of {size}")
+
     def choice(self) -> str:
         """The recommendation and its lead or its ties."""
         if self.repeats < 2:
             return (
-                f"On {self.data}, {title(self.pick)} came out first ({self.value}); "
+                f"{self.place}, {called(self.pick)} came out first ({self.value}); "
                 "one split cannot say how sure that is."
             )
-        lead = f"On {self.data}, use {title(self.pick)}: {self.value}"
+        lead = f"{self.place}, use {called(self.pick)}: {self.value}"
         if len(self.decision.judged) == 1:
             return f"{lead}; it was the only loss compared."
         return f"{lead}{self.lead()}" if self.decision.sole_winner else f"{lead}{self.ties()}"
@@ -145,13 +150,13 @@ class _Told:
         runner = min(others, key=lambda key: self.decision.judged[key].difference.mean)
         gap = self.decision.judged[runner]
         return (
-            f", better than every other; the next, {title(runner)}, is {number(gap.difference.mean)} behind "
+            f", better than every other; the next, {called(runner)}, is {number(gap.difference.mean)} behind "
             f"(95 % interval {bounds(gap.difference)}, p = {gap.p_holm:.2g} after Holm)."
         )
 
     def ties(self) -> str:
         tied = sorted(self.decision.tied, key=lambda key: self.decision.judged[key].difference.mean)
-        others = [title(key) for key in tied if key != self.pick]
+        others = [called(key) for key in tied if key != self.pick]
         return f"; it is the simplest of {len(others) + 1} that cannot be told apart from the best ({listed(others)})."
 
     def against(self) -> str:

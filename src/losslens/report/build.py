@@ -96,8 +96,7 @@ def document(results: Results, data: Dataset, profiles: Profiles, held: Held, st
     said = answer(judged, contest, decision, story.goal, data, Beside(sizes, standing))
     best = next((row for row in table if decision and row.key == decision.recommended), None)
     first = {key: own[0] for key, own in results.items() if 0 in own and own[0].status == "ok"}
-    nearest = sorted(table, key=lambda row: row.verdict == "other size")
-    saved = {row.key: arrays(first[row.key].spec) for row in nearest if row.key in first}
+    saved = {row.key: arrays(first[row.key].spec) for row in table if row.key in first and row.key in judged}
     return Document(
         losslens=__version__,
         title=f"losslens: {data.name}",
@@ -110,7 +109,7 @@ def document(results: Results, data: Dataset, profiles: Profiles, held: Held, st
         yardsticks=_yardsticks(table),
         rows=table,
         sweep=sizes,
-        checks=checks(nearest, saved),
+        checks=checks(table, saved),
         divergences=posteriors,
         refused=story.refused,
         not_run=story.not_run,

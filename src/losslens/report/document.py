@@ -200,7 +200,7 @@ class Divergence(Part):
     )
     active: Number = Field(description="active units, mean over repeats")
     code: int
-    verdict: Literal["an evidence lower bound", "weak", "strong", "no common scale"]
+    verdict: Literal["near one", "weak", "strong", "no common scale"]
     collapsed: bool = Field(description="whether fewer than half of the code units are active")
 
 
@@ -251,11 +251,11 @@ class Document(Part):
     yardsticks: list[Yardstick]
     rows: list[Row] = Field(description="best first by the deciding yardstick, baselines among them")
     sweep: Sweep | None = Field(None, description="None where one code size was asked for")
-    checks: list[PredictiveCheck] = Field([], description="of rows that model counts")
+    checks: list[PredictiveCheck] = Field([], description="of rows that model counts, at the size that is judged")
     divergences: list[Divergence] = Field([], description="of variational rows")
     refused: list[Refusal]
     not_run: list[str] = Field(description="what the budget did not allow or the user stopped, a sentence each")
-    examples: list[Example]
+    examples: list[Example] = Field(description="at the size that is judged, as the pictures are")
     pictures: list[Picture]
     picture_labels: list[str] | None = Field(description="label of each point of the pictures")
     settings: list[Setting]

@@ -10,7 +10,7 @@ from losslens.report.rows import Results
 
 WEAK, STRONG = 0.1, 10.0
 USED = 0.5  # share of the code units that an uncollapsed posterior uses at least
-Verdict = Literal["an evidence lower bound", "weak", "strong", "no common scale"]
+Verdict = Literal["near one", "weak", "strong", "no common scale"]
 
 
 def divergences(table: Sequence[Row], results: Results) -> list[Divergence]:
@@ -33,4 +33,4 @@ def _mean(row: Row, name: str) -> float | None:
 def _verdict(weight: float | None) -> Verdict:
     if weight is None:
         return "no common scale"
-    return "weak" if weight < WEAK else "strong" if weight > STRONG else "an evidence lower bound"
+    return "weak" if weight < WEAK else "strong" if weight > STRONG else "near one"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from losslens.measure.metrics import METRICS
 from losslens.report.document import Divergence, Sweep
-from losslens.report.rows import parted, title
+from losslens.report.rows import called, parted
 from losslens.report.words import listed, number
 
 
@@ -44,14 +44,14 @@ def on_divergences(divergences: Sequence[Divergence]) -> list[str]:
     lines = []
     far = [each for each in divergences if each.verdict in ("weak", "strong") and each.kl_weight is not None]
     if far:
-        rows = listed([f"{title(each.row)}, {number(each.kl_weight or 0.0)}" for each in far])
+        rows = listed([f"{called(each.row)}, {number(each.kl_weight or 0.0)}" for each in far])
         lines.append(
             f"The divergence weighs far from 1 beside half the squared error ({rows}): that is no evidence lower "
             "bound, and --beta multiplies the weight."
         )
     collapsed = [each for each in divergences if each.collapsed]
     if collapsed:
-        rows = listed([f"{title(each.row)}, {each.active:.0f} of {each.code}" for each in collapsed])
+        rows = listed([f"{called(each.row)}, {each.active:.0f} of {each.code}" for each in collapsed])
         lines.append(
             f"Fewer than half of the code units are active ({rows}): the posterior has collapsed, or the code is "
             "longer than needed. What to try: a smaller --beta, --models variational_free_bits, or a shorter code."

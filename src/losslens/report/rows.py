@@ -120,6 +120,15 @@ def title(key: str) -> str:
     return loss + (f" with {link} output" if link else "") + joint + called
 
 
+def called(key: str) -> str:
+    """The title of a row where all have one code size.
+
+    >>> called("mse@pca_path/16"), called("pca/16")
+    ('mse with PCA path', 'PCA of the same code size')
+    """
+    return title(parted(key)[0])
+
+
 def parted(key: str) -> tuple[str, int | None]:
     """A row's key without the code size, and the size where several are compared.
 
