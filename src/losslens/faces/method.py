@@ -135,7 +135,7 @@ def _corrupted(spec: CorruptionSpec) -> str:
     entry = CORRUPTIONS[spec.name]
     strength = spec.options.get(entry.strength, entry.options[entry.strength].default)
     said = f"{spec.name.replace('_', ' ')}, {entry.strength} {strength:g}"
-    weighed = f"; errors count {spec.corrupted:g} where corrupted and {spec.intact:g} elsewhere"
+    weighed = f", errors counting {spec.corrupted:g} where corrupted and {spec.intact:g} elsewhere"
     return said + (weighed if spec.emphasises else "")
 
 
