@@ -86,14 +86,14 @@ def dataset(profiles: Profiles, seen: Observation, space: str, transform: str) -
 
 def document(results: Results, data: Dataset, profiles: Profiles, held: Held, story: Story, arrays: Arrays) -> Document:
     """Judge the results and put everything a report says into one value."""
-    contest = Contest(story.goal.yardstick, story.simplest_first, story.test_share)
-    sizes = sweep(results, contest)
-    judged, contest = (results, contest) if sizes is None else at_size(results, contest, sizes.chosen)
+    whole = Contest(story.goal.yardstick, story.simplest_first, story.test_share)
+    sizes = sweep(results, whole)
+    judged, contest = (results, whole) if sizes is None else at_size(results, whole, sizes.chosen)
     decision = judge(judged, contest)
     table = rows(results, contest, decision)
     posteriors = divergences(table, results)
-    standing = [each for each in posteriors if each.row in judged]
-    said = answer(judged, contest, decision, story.goal, data, Beside(sizes, standing))
+    beside = Beside(sizes, [each for each in posteriors if each.row in judged])
+    said = answer(judged, contest, decision, story.goal, data, beside)
     best = next((row for row in table if decision and row.key == decision.recommended), None)
     first = {key: own[0] for key, own in results.items() if 0 in own and own[0].status == "ok"}
     saved = {row.key: arrays(first[row.key].spec) for row in table if row.key in first and row.key in judged}
@@ -115,9 +115,7 @@ def document(results: Results, data: Dataset, profiles: Profiles, held: Held, st
         not_run=story.not_run,
         examples=_examples(saved, profiles, held),
         pictures=_pictures(saved),
-        picture_labels=None
-        if profiles.labels is None
-        else [str(v) for v in profiles.labels[held.index[: held.pictured]]],
+        picture_labels=_labels(profiles, held),
         settings=story.settings,
         versions=versions(),
         seconds=story.seconds,
@@ -176,6 +174,12 @@ def _examples(saved: dict[str, dict[str, Any]], profiles: Profiles, held: Held) 
 def _pictures(saved: dict[str, dict[str, Any]]) -> list[Picture]:
     drawn = [(key, parts["picture"]) for key, parts in saved.items() if "picture" in parts][:MAX_PICTURES]
     return [Picture(row=key, x=_short(points[:, 0]), y=_short(points[:, 1])) for key, points in drawn]
+
+
+def _labels(profiles: Profiles, held: Held) -> list[str] | None:
+    if profiles.labels is None:
+        return None
+    return [str(label) for label in profiles.labels[held.index[: held.pictured]]]
 
 
 def _short(values: Any) -> list[float]:

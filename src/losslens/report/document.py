@@ -128,6 +128,10 @@ class Row(Part):
     trials: list[str] = Field(description="trial ids, one folder each")
     curves: list[Curve] = []
 
+    def mean(self, yardstick: str) -> float | None:
+        """The mean over repeats of a yardstick by name; None where it is undefined."""
+        return self.measurements[yardstick].mean if yardstick in self.measurements else None
+
 
 class SizePoint(Part):
     """One code size of a candidate or of PCA."""

@@ -37,7 +37,7 @@ def knee(scores: Mapping[int, Mapping[int, float]], test_share: float, sign: flo
     higher is better, else -1. None with fewer than two sizes or two repeats.
 
     >>> knee({2: {0: 0.60, 1: 0.64}, 4: {0: 0.80, 1: 0.81}, 8: {0: 0.80, 1: 0.811}}, 0.25, 1.0)
-    Knee(size=4, low=4, high=4)
+    Knee(size=4, low=4, high=8)
     """
     sizes = sorted(scores)
     repeats = sorted(set.intersection(*(set(own) for own in scores.values()))) if sizes else []

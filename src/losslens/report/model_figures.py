@@ -45,8 +45,7 @@ def checks(document: Document, detail: Detail) -> Figure:
 
 def _curve(curve: SizeCurve, sweep: Sweep, document: Document) -> Figure:
     place = {size: number for number, size in enumerate(sweep.sizes)}
-    rows = [document.row(point.row).measurements for point in curve.points]
-    names = {yardstick.name for yardstick in document.yardsticks}
+    rows = [document.row(point.row) for point in curve.points]
     return {
         "key": curve.key,
         "title": escaped(curve.title),
@@ -55,7 +54,7 @@ def _curve(curve: SizeCurve, sweep: Sweep, document: Document) -> Figure:
         "judged": [point.mean for point in curve.points],
         "above": [None if point.high is None else point.high - point.mean for point in curve.points],
         "below": [None if point.low is None else point.mean - point.low for point in curve.points],
-        "means": {name: [row[name].mean if name in row else None for row in rows] for name in sorted(names)},
+        "means": {each.name: [row.mean(each.name) for row in rows] for each in document.yardsticks},
         "knee": [None if end is None else place[end] for end in (curve.knee, curve.low, curve.high)],
     }
 

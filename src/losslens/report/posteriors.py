@@ -19,15 +19,11 @@ def divergences(table: Sequence[Row], results: Results) -> list[Divergence]:
     for row in table:
         spec = next(iter(results[row.key].values())).spec.model
         if spec.variational and row.measurements:
-            weight, active = _mean(row, "kl_weight"), _mean(row, "active_units")
+            weight, active = row.mean("kl_weight"), row.mean("active_units")
             collapsed = active is not None and active < USED * spec.code
             found.append(Divergence(row=row.key, kl_weight=weight, active=active, code=spec.code,
                                     verdict=_verdict(weight), collapsed=collapsed))  # fmt: skip
     return found
-
-
-def _mean(row: Row, name: str) -> float | None:
-    return row.measurements[name].mean if name in row.measurements else None
 
 
 def _verdict(weight: float | None) -> Verdict:

@@ -40,7 +40,7 @@ def _evenly(values: Any) -> Any:
 
 
 def _verdict(row: Row, spread: Mapping[str, Any]) -> str:
-    zeros, variance = (_mean(row, name) for name in ("zeros_gap", "variance_gap"))
+    zeros, variance = row.mean("zeros_gap"), row.mean("variance_gap")
     parts = [_zeros(zeros, spread) if zeros is not None else "", _variances(variance, spread) if variance else ""]
     return "; ".join(part for part in parts if part) + "."
 
@@ -69,10 +69,6 @@ def _variances(gap: float, spread: Mapping[str, Any]) -> str:
         return f"variances as seen (within a factor of {10**gap:.2f} in a typical feature)"
     strength = "far too" if gap > VARIANCE_OFF else "somewhat too"
     return f"variances {strength} {'small' if less else 'large'} (by a factor of {10**gap:.1f} in a typical feature)"
-
-
-def _mean(row: Row, name: str) -> float | None:
-    return row.measurements[name].mean if name in row.measurements else None
 
 
 def _short(values: Any) -> list[float]:

@@ -29,10 +29,10 @@ def size_lines(document: Document, digits: int = 4) -> list[SizeLine]:
 
 def _line(document: Document, sizes: list[int], curve: SizeCurve, places: int) -> SizeLine:
     means = {point.size: table.number(point.mean, places) for point in curve.points}
-    active = [document.row(point.row).measurements.get("active_units") for point in curve.points]
+    active = [document.row(point.row).mean("active_units") for point in curve.points]
     return SizeLine(
         curve,
         [means.get(size, table.NOTHING) for size in sizes],
         table.NOTHING if curve.knee is None else f"{curve.knee} [{curve.low}, {curve.high}]",
-        ", ".join(table.NOTHING if each is None or each.mean is None else f"{each.mean:.0f}" for each in active),
+        ", ".join(table.number(each, 0) for each in active),
     )
