@@ -81,7 +81,7 @@ def last_core() -> int:
 def prepare(folder: Path, options: argparse.Namespace) -> Settings:
     """Write the data once for everyone: losslens's memory-mapped folder, and its rows as centred arrays."""
     from losslens.data.readers import read
-    from losslens.faces.compare import LARGE_BATCH, SMALL, SMALL_BATCH
+    from losslens.faces.settings import LARGE_BATCH, SMALL, SMALL_BATCH
     from losslens.run.prepared import DataFolder
     from losslens.run.spec import SplitSpec, TransformSpec
 

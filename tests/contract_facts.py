@@ -12,7 +12,7 @@ from torch import Tensor
 
 from losslens.losses import LossEntry
 
-POINTS, WATCHED, HALVINGS = 64, 6, 34
+POINTS, WATCHED, HALVINGS = 48, 6, 24
 Line = dict[str, Tensor]  # a direction, from the sample's own place, of each tensor
 Derivatives = Callable[[Tensor], Tensor]  # places on a line -> (places, 2)
 

@@ -6,7 +6,6 @@ import pickle
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import torch
 from tests.samples import Sample, draw, oracle_gradient, oracle_values
 from torch import Tensor

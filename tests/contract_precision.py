@@ -106,6 +106,7 @@ def _extreme_reals(entry: LossEntry) -> dict[str, tuple[Tensor, Tensor]]:
     pairs = {f"scale {s:g}": (s * sample.output, s * sample.target) for s in scales}
     if entry.family.gives == "sample":
         pairs["rows of positive numbers"] = sample.output.abs(), sample.target.abs()
+        pairs["rows almost opposite"] = 0.03 * sample.output - 1.5 * sample.target, sample.target
         pairs |= {
             f"scales {a:g}, {b:g}": (a * sample.output, b * sample.target) for a in scales[::2] for b in scales[::2]
         }
@@ -128,7 +129,7 @@ def _extreme_logs(entry: LossEntry) -> dict[str, tuple[Tensor, Tensor]]:
 
 def _extreme_rates(entry: LossEntry) -> dict[str, tuple[Tensor, Tensor]]:
     rates = torch.tensor([1e-30, 1e-10, 1e-3, 0.5, 1.0, 3.0, 100.0, 1e4, 1e10, 1e30]).view(2, 5)
-    return {f"rates, count {count}": (rates, torch.full((2, 5), float(count))) for count in (0, 1, 7)}
+    return {f"rates, count {count}": (rates, torch.full((2, 5), float(count))) for count in (0, 1, 7, 1000)}
 
 
 def right_in_bfloat16(entry: LossEntry, loss: Any) -> None:

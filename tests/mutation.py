@@ -39,6 +39,9 @@ JUDGES = (  # of losses, the quickest to notice first
     interface.a_mask_drops_what_it_hides,
     interface.nothing_but_missing_values_is_zero,
     precision.right_in_bfloat16,
+    mathematics.gradient_by_target_equals_oracle,
+    precision.finite_where_numbers_are_subnormal,
+    precision.finite_after_a_saturated_layer,
     mathematics.minimum_is_attained_at_the_target_alone,
     interface.reductions_keep_the_scale_contract,
 )
@@ -61,10 +64,12 @@ class Subject:
     checks: Callable[[Any], Iterator[Check]]
     probes: Callable[[Any], list[Probe]]
     proven_elsewhere: Callable[[Any], bool] = lambda entry: False
+    shared: tuple[str, ...] = ()
 
     @property
     def modules(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self.made_of(entry)[0].__module__ for entry in self.catalogue.values()))
+        own = dict.fromkeys(self.made_of(entry)[0].__module__ for entry in self.catalogue.values())
+        return (*own, *self.shared)
 
     def users(self, mutant: Mutant) -> list[Any]:
         """Two entries that call the function, themselves or through others, those of its own module first."""
@@ -162,6 +167,7 @@ SUBJECTS = (
         _contracts,
         _loss_probes,
         lambda entry: entry.graph,  # in tests/test_codes.py
+        shared=("losslens.losses.special",),  # which has no member of its own
     ),
     Subject(
         "activations",

@@ -211,6 +211,35 @@ OPTIONS = [
     ("--kind counts", ("declared 'raw counts'", "values from -")),
     ("--activation rely", ("an activation among", "Did you mean 'relu'?")),
     ("--models pca_paht", ("a model among", "Did you mean 'pca_path'?")),
+    ("--models denoising --corruption maskin", ("a corruption among", "Did you mean 'masking'?")),
+    ("--models denoising --corruption masking:lots", ("a number after the colon", "'lots'")),
+    ("--models denoising --corruption masking:1", ("rate of masking in [0, 0.95]", "found 1")),
+    ("--models denoising --corruption thinning", ("counts, for the corruption thinning", "Use masking")),
+    ("--models stacked_denoising --corruption thinning", ("counts, for the corruption thinning", "stacked_denoising")),
+    ("--loss cosine --models denoising --corruption masking --emphasis full", ("cosine@denoising", "whole profiles")),
+    ("--models denoising --emphasis full", ("a corruption for the emphasis", "--corruption masking:0.25")),
+    ("--models denoising --corruption gaussian --emphasis double", ("leaves entries intact", "found gaussian")),
+    ("--models denoising --corruption masking --emphasis fully", ("an emphasis among", "Did you mean 'full'?")),
+    ("--corruption masking", ("a kind of model that corrupts its inputs", "Add --models denoising")),
+    ("--beta 2", ("a variational kind of model", "Add --models variational")),
+    ("--models variational --beta -1", ("beta in [0, 1e+06]", "found -1")),
+    ("--models variational --beta inf", ("beta in [0, 1e+06]", "found inf")),
+    ("--models variational --tied", ("either tied weights or a posterior", "found both")),
+    ("--models convolutional", ("the shape of an image or a series", "--shape HEIGHTxWIDTH")),
+    ("--models convolutional --shape 2x2", ("of 6 features in all", "'2x2'")),
+    ("--models convolutional --shape 2by3", ("of 6 features in all", "'2by3'")),
+    ("--models convolutional --shape 2x3 --tied", ("either tied weights or convolutions", "found both")),
+    ("--models convolutional --shape 2x3 --hidden=", ("either no hidden layers or convolutions", "found both")),
+    ("--models contractive --normalisation batch", ("either batch normalisation or a contractive penalty",)),
+    ("--normalisation batch --batch 1", ("either batch normalisation or batches of one sample",)),
+    ("--normalisation bach", ("a normalisation among", "Did you mean 'batch'?")),
+    ("--models sparse_top_k --code 8", ("a code of more than 8 units", "found 8")),
+    ("--models classifier --label=", ("labels of at least two classes", "--label")),
+    ("--models stacked_classifier --label=", ("labels of at least two classes", "--models stacked_classifier")),
+    ("--dropout 1", ("dropout in [0, 0.95]", "found 1")),
+    ("--dropout nan", ("dropout in [0, 0.95]", "found nan")),
+    ("--weight-decay -1", ("weight decay in [0, 10]", "found -1")),
+    ("--average 1", ("an average of weights in [0, 0.9999]", "found 1")),
     ("--precision fp23", ("a precision among", "Did you mean 'fp32'?")),
     ("--device cudda", ("device", "'cudda'")),
     ("--code 0", ("a code size of at least 1", "found 0")),
@@ -290,7 +319,7 @@ def test_an_output_folder_in_use(tmp_path, good):
 
     tiny(good, tmp_path / "out")
     with held(tmp_path / "out"):
-        parts = ("no other comparison is writing to", "choose another --out")
+        parts = ("no other run is writing to", "choose another --out")
         refuse(tmp_path, "compare", good, *TINY_OPTIONS, "--out", tmp_path / "out", parts=parts)
 
 

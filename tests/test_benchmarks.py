@@ -27,7 +27,7 @@ def script(monkeypatch: pytest.MonkeyPatch):
     return _script
 
 
-@pytest.mark.parametrize("name", ["training", "sweep"])
+@pytest.mark.parametrize("name", ["training", "sweep", "implicit"])
 def test_help(name: str) -> None:
     done = subprocess.run([sys.executable, FOLDER / f"{name}.py", "--help"], capture_output=True, text=True, check=True)
     assert "--quick" in done.stdout

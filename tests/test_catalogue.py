@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import FrozenInstanceError, dataclass
+from dataclasses import FrozenInstanceError, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests.contracts import CONTRACTS
 
 import losslens
-from losslens.losses import LOSSES
+from losslens.losses import LOSSES, LossEntry
 from losslens.vocabulary.catalogue import Catalogue
 from losslens.vocabulary.errors import UnknownName
 from losslens.vocabulary.quantities import Domain
@@ -101,6 +102,52 @@ def test_facts_are_complete(entry):
         **{n: p.initial for n, p in entry.parameters.items()},
     }
     assert all(value in (entry.options | entry.parameters)[name].range for name, value in numbers.items())
+
+
+MEASURED = {  # which contract or test measures a fact of an entry; units and reference are words alone
+    "name": "test_the_package_gives_the_catalogues_function",
+    "family": "reductions_keep_the_scale_contract a_wrong_shape_is_refused integrates_to_one",
+    "element": "value_equals_oracle gradient_equals_oracle",
+    "units": "",
+    "reference": "",
+    "elicits": "elicits_as_declared",
+    "minimum": "minimum_is_attained_at_the_target_alone minimum_is_attained_where_the_oracle_says "
+    "never_below_its_minimum",
+    "domain": "a_target_outside_the_domain_is_refused "
+    "test_value_is_the_oracles_and_every_gradient_finite_over_the_domain",
+    "link": "finite_after_a_saturated_layer right_in_float32",
+    "smoothness": "smoothness_is_as_declared smoothness_along_lines_is_as_declared "
+    "second_gradient_is_the_derivative_of_the_first",
+    "convex": "convexity_is_as_declared",
+    "scale_invariant": "scale_invariance_is_as_declared",
+    "shift_invariant": "shift_invariance_is_as_declared",
+    "aliases": "test_an_alias_finds_the_entry_but_is_not_listed",
+    "options": "value_equals_oracle a_wrong_option_is_refused test_facts_are_complete",
+    "parameters": "value_equals_oracle gradient_equals_oracle test_a_criterion_shares_learned_parameters_as_it_is_told "
+    "test_learned_parameters_stay_within_their_range",
+    "prediction": "elicits_as_declared test_predictions_are_means_or_medians_of_the_distributions",
+    "log_laplace": "test_laplace_transform_is_the_distributions "
+    "test_laplace_transform_of_inflated_counts_is_the_distributions",
+    "torch_line": "test_line_of_pytorch_gives_the_same_mean test_contractions_line_of_pytorch_gives_the_same_mean",
+    "candidate": "test_a_comparison_tries_the_candidates_that_fit",
+    "independent": "samples_are_independent samples_depend_on_each_other",
+    "stops": "gradient_equals_oracle",
+    "extras": "test_the_package_gives_the_catalogues_function test_value_and_gradients_are_pytorchs",
+    "graph": "test_contraction_needs_a_graph",
+    "sizes": "test_value_and_gradients_are_pytorchs",
+    "content": "test_a_loss_of_ones_own_is_compared_and_its_model_used",
+}
+
+
+def test_every_fact_of_an_entry_is_measured():
+    assert set(MEASURED) == {fact.name for fact in fields(LossEntry)}
+    assert {fact for fact, by in MEASURED.items() if not by} == {"units", "reference"}
+    written = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("*.py"))
+    kept = {contract.__name__ for contract in CONTRACTS}
+    for measures in MEASURED.values():
+        for name in measures.split():
+            assert name in kept or f"def {name}(" in written, f"nothing is called {name}"
+            assert name in kept or name.startswith("test_"), f"{name} is no contract and no test"
 
 
 @each_loss

@@ -17,7 +17,18 @@ import losslens
 from losslens.faces.listing import CATALOGUES
 from losslens.report.document import Document
 
-COMMANDS = ["compare", "inspect", "transform", "reconstruct", "list", "show", "check", "reproduce", "advise"]
+COMMANDS = [
+    "compare",
+    "inspect",
+    "transform",
+    "reconstruct",
+    "list",
+    "show",
+    "check",
+    "reproduce",
+    "advise",
+    "implicit",
+]
 HEAVY = {"torch", "sklearn", "anndata", "pandas", "scipy", "numpy", "plotly", "h5py", "loky"}
 
 

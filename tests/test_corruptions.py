@@ -1,4 +1,4 @@
-"""Corruptions: every declared fact is measured, and wrong corruptions, or wrong facts about right ones, are rejected."""
+"""Corruptions: every declared fact is measured; wrong corruptions, or wrong facts about right ones, are rejected."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def adds_normal_noise_of_its_deviation(entry: Corruption) -> None:
 
 
 def thins_counts_and_normalises_anew(entry: Corruption) -> None:
-    """What it shows are whole counts, at most those there were, scaled to the old total; their share is the one kept."""
+    """What it shows are whole counts, at most those there were, scaled to the old total; the right share is kept."""
     assert BATCH.counts is not None
     for rate in (0.3, 0.9):
         seen = torch.expm1(_apply(entry, rate=rate)[0].double())
@@ -332,7 +332,7 @@ MUTANTS: list[tuple[Callable[[Corruption], None], str, dict[str, Any]]] = [
     (wants_counts_as_declared, "swap", {"needs_counts": True}),
     (leaves_its_input_alone, "masking", {"compute": _in_place}),
     (draws_from_its_generator_alone, "masking", {"compute": _from_anywhere}),
-    (takes_a_batch_of_one, "gaussian", {"compute": lambda batch, *_, sigma: (batch.profiles / batch.profiles.std(0), None)}),
+    (takes_a_batch_of_one, "gaussian", {"compute": lambda batch, *_, sigma: (batch[0] / batch[0].std(0), None)}),
     (masks_to_zero, "masking", {"compute": _to_the_mean}),
     (sets_to_the_ends_of_each_feature, "salt_and_pepper", {"compute": _only_salt}),
     (sets_to_the_ends_of_each_feature, "salt_and_pepper", {"compute": _ends_of_all_features}),
@@ -393,5 +393,5 @@ def test_options_are_filled_in_and_checked() -> None:
     for wrong in (1.0, -0.1, float("nan")):
         with pytest.raises(BadInput, match=r"rate of masking in \[0, 0.95\]"):
             checked(CorruptionSpec(name="masking", options={"rate": wrong}))
-    with pytest.raises(BadInput, match="leaves entries intact.*found gaussian"):
+    with pytest.raises(BadInput, match=r"leaves entries intact.*found gaussian"):
         checked(CorruptionSpec(name="gaussian", intact=0.0))

@@ -22,7 +22,7 @@ from losslens.losses.family import Argument
 from losslens.vocabulary.quantities import Choice, Domain, Range
 
 PROVEN = [entry for entry in LOSSES.values() if not entry.graph]
-EXAMPLES, FEW = 30, {"adaptive_robust": 8, "von_mises_fisher": 15}  # whose oracles integrate
+EXAMPLES, FEW = 50, {"adaptive_robust": 8, "von_mises_fisher": 15}  # whose oracles integrate
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]  # a busy machine is no defect of a loss
 HELD = 1e30  # beyond it gradients may be out of range of float32
 ROUNDING = {torch.float64: 1e-9, torch.float32: 2e-4}
@@ -48,6 +48,8 @@ def _shapes(entry: LossEntry) -> Any:
     """Sizes by the names of dimensions; any number of dimensions where the family takes any."""
     least = 2 if not entry.independent else 1
     sizes = {name: st.integers(1, 4) for name in ("features", "latent", "units", "points")}
+    if entry.family.misfit:
+        sizes["features"] = st.sampled_from([n for n in range(1, 17) if not entry.family.misfit(n)])
     free = st.lists(st.integers(1, 3), min_size=0, max_size=3) if entry.family.gives == "element" else st.just([])
     return st.fixed_dictionaries({"batch": st.integers(least, 4), "classes": st.integers(2, 4), "...": free, **sizes})
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 from tests.contract_mathematics import gradient
-from tests.samples import Sample, draw, draw_parameters, every_setting, oracle_of
+from tests.samples import Sample, draw, draw_parameters, every_setting, oracle_gradient, oracle_of
 
 import losslens
 from losslens.losses import LOSSES
 from losslens.losses.expectation import expected_log1p
+from losslens.losses.robust import general
 from losslens.losses.unit import continuous_bernoulli_mean
 
 ENTRIES = list(LOSSES.values())
@@ -139,6 +140,38 @@ def test_laplace_transform_is_the_distributions(name):
     torch.testing.assert_close(logs[0], (mass * torch.log1p(0.7 * counts)).sum(0), rtol=0.0, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [-99.9, -65.0, -2.0, -1e-7, 2e-6, 1.0, 1.5, 1.9999, 1.999999])
+def test_barrons_pull_on_an_outlier_keeps_its_sign_and_its_digits(shape, dtype):
+    """A difference of two terms near 1e-2 would leave rounding of either sign where next to nothing should be left."""
+    errors = torch.tensor([[1e-3, 0.5, 3.0, 15.0, 1e3]], dtype=dtype)
+    sample = Sample({"output": errors, "target": 0.0 * errors}, {"shape": shape, "scale": 1.0})
+    found, expected = gradient(losslens.barron, sample), oracle_gradient(LOSSES["barron"], sample)
+    np.testing.assert_allclose(found, expected, rtol=1e-4 if dtype == torch.float32 else 1e-10, atol=1e-37)
+
+
+@pytest.mark.parametrize("shape", [1e-40, 1e-7, 1.0, 1.999999, 2.0])
+def test_barrons_shape_has_a_gradient_wherever_it_is_learned(shape):
+    learned = torch.tensor(shape, requires_grad=True)
+    value = general(torch.tensor([1e-30, 0.5, 1e10]), learned)[:2].sum()
+    assert torch.autograd.grad(value, learned)[0].isfinite()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("name", ["cosine", "pearson", "cosine_proximity", "negative_cosine", "cosine_embedding"])
+def test_no_cosine_leaves_its_bounds_by_rounding(name, dtype):
+    """Of rows that agree, are opposite, or are zero: one minus a similarity lies in [0, 2]."""
+    rows = torch.randn(5000, 7, generator=torch.Generator().manual_seed(0)).to(dtype)
+    lengths = (torch.rand(5000, 1, generator=torch.Generator().manual_seed(1)) + 0.1).to(dtype)
+    least = -1.0 if name in ("cosine_proximity", "negative_cosine") else 0.0
+    signs = {"y": torch.ones(5000, dtype=dtype)} if name == "cosine_embedding" else {}
+    for other in (lengths * rows, -lengths * rows, 0.0 * rows):
+        found = getattr(losslens, name)(other, rows, reduction="none", **signs)
+        assert bool(((found >= least) & (found <= least + 2.0)).all())
+    nothing = getattr(losslens, name)(0.0 * rows, 0.0 * rows, reduction="none", **signs)
+    assert bool((nothing == least).all())
+
+
 def test_entry_knows_its_options_and_parameters():
     huber, binomial = LOSSES["huber"], LOSSES["negative_binomial"]
     assert (list(huber.options), list(huber.parameters)) == (["delta"], [])
@@ -154,3 +187,20 @@ def test_a_loss_added_by_a_session_is_called_by_name():
     finally:
         LOSSES.remove("my_mae")
     assert not hasattr(losslens, "my_mae")
+
+
+@pytest.mark.parametrize(
+    ("shape", "name", "widened"), [(1.0, "charbonnier", 1.0), (0.0, "cauchy", 2.0**0.5), (-2.0, "geman_mcclure", 2.0)]
+)
+def test_barron_is_the_losses_that_its_page_names(shape, name, widened):
+    error, scale = torch.linspace(-5.0, 5.0, 21, dtype=torch.float64), 0.7
+    general = scale**2 * losslens.barron(error, 0.0 * error, shape=shape, scale=scale, reduction="none")
+    named = getattr(losslens, name)(error, 0.0 * error, scale=widened * scale, reduction="none")
+    torch.testing.assert_close(general, named * (scale if name == "charbonnier" else 1.0))
+
+
+def test_barron_nears_welsch():
+    error, scale = torch.linspace(-3.0, 3.0, 21, dtype=torch.float64), 0.7
+    general = scale**2 * losslens.barron(error, 0.0 * error, shape=-100.0, scale=scale, reduction="none")
+    named = losslens.welsch(error, 0.0 * error, scale=2.0**0.5 * scale, reduction="none")
+    torch.testing.assert_close(general, named, rtol=0.05, atol=0.0)

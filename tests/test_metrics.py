@@ -55,7 +55,7 @@ def _evidence(seed: int, samples: int, features: int, *, counts: bool) -> Eviden
         target, prediction, train.mean(axis=0), code[:samples], names[:samples], code[samples:], names[samples:],
         rng.normal(50.0, 9.0, samples), "mass" if counts else "density", seed,
         Posterior(rng.normal(60.0, 9.0, samples), 0.02), _spread(rng, samples, features) if counts else None, said,
-        Hidden(*(rng.normal(size=(3, 50)) + [[0.4], [0.4], [0.0]])),
+        Hidden(*rng.normal([[0.4], [0.4], [0.0]], size=(3, 50))),
     )  # fmt: skip
 
 

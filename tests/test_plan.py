@@ -71,6 +71,15 @@ def test_likelihoods_fit_the_data_they_are_for(kind, fits, refused):
     assert refused <= {each.candidate for each in misfits}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_comparison_tries_the_candidates_that_fit(kind):
+    data = KINDS[kind](60, 8)
+    fitting = {loss for loss, _ in sort_pairs(look(data))[0]}
+    tried = {each.loss for each in planned(data).candidates}
+    assert tried == {name for name in fitting if LOSSES[name].candidate}
+    assert {"mse", "cosine"} <= tried
+
+
 def test_an_output_that_cannot_reach_the_data_is_refused():
     fitting, refused = sort_pairs(look(DATA))
     assert ("mse", "linear") in fitting

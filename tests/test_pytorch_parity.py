@@ -57,7 +57,8 @@ class Case:
 
     @property
     def name(self) -> str:
-        options = [f"{n}={'given' if isinstance(v, Tensor) else v}" for n, v in self.options.items() if v is not None]
+        words = {n: "given" if isinstance(v, Tensor) else getattr(v, "__name__", v) for n, v in self.options.items()}
+        options = [f"{n}={word}" for n, word in words.items() if word is not None]
         return "-".join([self.ours.__name__, *([self.what] if self.what else []), *options])
 
     def call(self, ours: bool, reduction: str, dtype: torch.dtype) -> list[Tensor]:

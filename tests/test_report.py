@@ -239,7 +239,7 @@ def noisy_example(rng: np.random.Generator, features: int = 300) -> Example:
 def test_a_page_too_large_is_thinned_and_says_so(page: str):
     rng = np.random.default_rng(0)
     big = REPORT.model_copy(update={"examples": [noisy_example(rng) for _ in range(24)]})
-    assert len(html._page(big, html.FULL, html._library(False), False).encode()) > html.LIMIT
+    assert len(html._page(big, html.FULL, html.plotly_js(False), False).encode()) > html.LIMIT
     thinned = html.render(big)
     assert len(thinned.encode()) <= html.LIMIT
     assert html.THINNED in thinned

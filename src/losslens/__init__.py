@@ -19,8 +19,10 @@ _HOMES = {
     "ACTIVATIONS": "losslens.activations",
     "advise": "losslens.faces.advise",
     "check": "losslens.faces.check",
+    "LosslensWarning": "losslens.vocabulary.errors",
     "LOSSES": "losslens.losses",
     "compare": "losslens.faces.compare",
+    "implicit": "losslens.faces.implicit",
     "inspect": "losslens.faces.inspect",
     "load": "losslens.faces.models",
 }

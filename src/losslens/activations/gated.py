@@ -63,7 +63,7 @@ enter(
     initialisation=_HE,
     use="As a smooth rectifier in deep networks.",
     failure="Its dip gives two inputs for one small negative value, so that it has no inverse.",
-    reference="Elfwing, Uchibe and Doya, Neural Networks 107, 2018",
+    reference="Hendrycks and Gimpel, arXiv 1606.08415, 2016; Elfwing, Uchibe and Doya, Neural Networks 107, 2018",
     example='>>> losslens.ACTIVATIONS["silu"].function(torch.tensor([-1.0, 2.0]))\ntensor([-0.2689,  1.7616])',
 )
 

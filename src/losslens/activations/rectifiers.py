@@ -34,7 +34,7 @@ enter(
     initialisation=_HE,
     use="The first choice between the layers of a network that is not very deep.",
     failure="A unit that is negative for every sample gets no gradient and stays dead.",
-    reference="Nair and Hinton, ICML 2010",
+    reference="Fukushima, IEEE Transactions on Systems Science and Cybernetics 5, 1969; Nair and Hinton, ICML 2010",
     example='>>> losslens.ACTIVATIONS["relu"].function(torch.tensor([-1.0, 2.0]))\ntensor([0., 2.])',
 )
 
@@ -64,7 +64,7 @@ enter(
     initialisation="He: variance 2 / ((1 + slope^2) fan-in).",
     use="Where units of a rectifier are found to die.",
     failure="With a slope as small as the default a negative unit comes back only slowly.",
-    reference="Maas, Hannun and Ng, ICML workshop on deep learning, 2013",
+    reference="Maas, Hannun and Ng, ICML workshop on deep learning for audio, speech and language, 2013",
     example='>>> losslens.ACTIVATIONS["leaky_relu"].function(torch.tensor([-1.0, 2.0]), slope=0.2)\n'
     "tensor([-0.2000,  2.0000])",
 )

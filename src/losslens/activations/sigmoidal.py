@@ -104,7 +104,7 @@ enter(
     initialisation=_GLOROT,
     use="In place of tanh where units saturate early in training.",
     failure="Its bounds are hardly reached, so that it is a poor output for data that lie at them.",
-    reference="Bergstra, Desjardins, Lamblin and Bengio, technical report 1337, Université de Montréal, 2009",
+    reference="Elliott, University of Maryland report 93-8, 1993; Bergstra, Desjardins, Lamblin and Bengio, 2009",
     example='>>> losslens.ACTIVATIONS["softsign"].function(torch.tensor([-1.0, 3.0]))\ntensor([-0.5000,  0.7500])',
 )
 

@@ -39,17 +39,8 @@ def advise(
     """
     from losslens.faces.advise import advise as run
 
-    found = run(
-        data,
-        label=label,
-        group=group,
-        id_column=id_column,
-        transpose=transpose,
-        layer=layer,
-        kind=kind,
-        goal=goal,
-        seed=seed,
-    )
+    reading: dict[str, Any] = {"label": label, "group": group, "id_column": id_column, "layer": layer}
+    found = run(data, transpose=transpose, kind=kind, goal=goal, seed=seed, **reading)
     if json:
         print_json(found.as_json())
     else:

@@ -13,6 +13,7 @@ from losslens.data.gate import Observation, look
 from losslens.data.profiles import Profiles
 from losslens.data.readers import read
 from losslens.data.splits import split
+from losslens.faces.devices import usable
 from losslens.faces.folder import Manifest, claim, earlier, held, place
 from losslens.faces.goal import settle_goal
 from losslens.faces.outcome import Comparison, Run, finish
@@ -21,7 +22,6 @@ from losslens.faces.settings import (
     BETA,
     at_least,
     corruption_of,
-    device_of,
     network,
     precision_of,
     training,
@@ -126,7 +126,7 @@ def compare(
                 batch=batch,
                 learning_rates=learning_rates,
                 precision=precision_of(precision, before),
-                device=device_of(device),
+                device=usable(device),
                 weight_decay=weight_decay,
                 average=average,
             ),

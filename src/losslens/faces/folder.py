@@ -1,4 +1,4 @@
-"""The output folder of a comparison: whose it is, who is writing to it, and what a killed run left behind."""
+"""The output folder of a comparison or a fit: whose it is, who is writing to it, and what a killed run left behind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OTHER = "Choose another --out."
 
 
 class Manifest(Spec):
-    """``run.json``: what the folder is a comparison of, and the precision that was found best when it began."""
+    """``run.json``: what the folder is a comparison or a fit of, and the precision found best when it began."""
 
     format: Literal[1] = 1
     losslens: str = __version__
@@ -41,19 +41,19 @@ def place(out: str | Path | None, name: str) -> Path:
     ).absolute()
 
 
-def earlier(folder: Path, data: str) -> Manifest | None:
+def earlier(folder: Path, data: str, what: str = "comparison", of: str = "data") -> Manifest | None:
     """What an earlier run of these data left in the folder, or None if it is new or empty.
 
-    Raises :class:`BadInput` if the folder holds anything else.
+    Raises :class:`BadInput`, in terms of ``what`` the run is and ``of`` what, if the folder holds anything else.
     """
     if not os.path.isdir(folder) or not [path for path in folder.iterdir() if not path.match(PARTIAL)]:
         return None
     try:
         found = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except (OSError, ValidationError) as error:
-        raise _refused(f"{folder}, which is something else") from error
+        raise _refused(f"{folder}, which is something else", what, of) from error
     if found.data != data:
-        raise _refused(f"a comparison of other data ({found.name}) in {folder}")
+        raise _refused(f"a {what} of other {of} ({found.name}) in {folder}", what, of)
     return found
 
 
@@ -82,7 +82,7 @@ def held(folder: Path) -> Iterator[None]:
     with (folder / MANIFEST).open("rb") as file:
         if not _locked(file.fileno()):
             raise BadInput(
-                expected="a folder that no other comparison is writing to",
+                expected="a folder that no other run is writing to",
                 found=f"one that is running in {folder}",
                 remedy=f"Wait for it to end, or c{_OTHER[1:]}",
             )
@@ -101,10 +101,9 @@ def write(path: Path, content: str) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def _refused(found: str) -> BadInput:
-    return BadInput(
-        expected="a new folder, or one that an earlier comparison of these data wrote", found=found, remedy=_OTHER
-    )
+def _refused(found: str, what: str, of: str) -> BadInput:
+    expected = f"a new folder, or one that an earlier {what} of these {of} wrote"
+    return BadInput(expected=expected, found=found, remedy=_OTHER)
 
 
 def _locked(descriptor: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Advance = Callable[[], None]
+Advance = Callable[..., None]  # one step is done; with a text, what to show beside the bar
 
 
 class Quiet:
@@ -14,7 +14,7 @@ class Quiet:
     @contextmanager
     def phase(self, name: str, total: int) -> Iterator[Advance]:
         """A phase that nobody watches."""
-        yield lambda: None
+        yield lambda note="": None
 
 
 class Bars:
@@ -34,10 +34,11 @@ class Bars:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
         )
         with Live(*columns, console=Console(stderr=True)) as live:
-            task = live.add_task(name, total=total)
-            yield lambda: live.advance(task)
+            task = live.add_task(name, total=total, note="")
+            yield lambda note="": live.update(task, advance=1, note=note)
 
 
 def automatic() -> Bars | Quiet:

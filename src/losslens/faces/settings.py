@@ -89,16 +89,6 @@ def precision_of(asked: str, before: Manifest | None) -> Precision:
     return cast(Precision, asked)
 
 
-def device_of(asked: str) -> str:
-    """The device asked for, if this machine has it."""
-    from losslens.run.precision import best_device
-
-    known = ["auto", "cpu"] if best_device() == "cpu" else ["auto", "cpu", "cuda"]
-    if asked not in known:
-        raise unknown("device of this machine", asked, known)
-    return best_device() if asked == "auto" else asked
-
-
 def _rates(learning_rates: Sequence[float] | None) -> tuple[float, ...]:
     """The grid, each rate once."""
     rates = tuple(dict.fromkeys(learning_rates or TrainingSpec().learning_rates))

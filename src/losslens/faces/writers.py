@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +55,20 @@ def writer_for(path: Path) -> Writer:
 
 def write_matrix(path: Path, values: Any, samples: Sequence[str], columns: Sequence[str], labels: Any) -> None:
     """Write a matrix with its names; the file appears complete."""
+    with written(path) as fresh:
+        writer_for(path)(fresh, values, samples, columns, labels)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """A path to write to, which becomes ``path`` if nothing went wrong and vanishes otherwise."""
     fresh = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
-        writer_for(path)(fresh, values, samples, columns, labels)
+        yield fresh
+        if path.is_dir() and fresh.is_dir():
+            shutil.rmtree(path)
         os.replace(fresh, path)
     except OSError as error:
         raise BadInput(expected="a file that can be written", found=f"{path} ({error.strerror})") from error
     finally:
-        fresh.unlink(missing_ok=True)
+        shutil.rmtree(fresh) if fresh.is_dir() else fresh.unlink(missing_ok=True)

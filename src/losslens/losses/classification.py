@@ -140,7 +140,7 @@ def cross_entropy(
     domain=Domain.LABELS,
     smoothness="C0",
     shift_invariant=True,
-    reference="Crammer and Singer, Journal of Machine Learning Research 2, 2001",
+    reference="Weston and Watkins, ESANN 1999",
     use="When only the decision matters, and what is safely right is to be left alone.",
     failure="It gives no probabilities, and samples beyond the margin have no gradient.",
     torch_line="torch.nn.MultiMarginLoss(p={p}, margin={margin:g})",
@@ -157,7 +157,8 @@ def multi_class_hinge(
 
     .. math:: \frac1C \sum_{c \ne y} w_y \max(0, m - \hat x_y + \hat x_c)^p
 
-    Shapes: output (batch, classes), target (batch,) of integers -> (batch,). Gives no probabilities.
+    Shapes: output (batch, classes), target (batch,) of integers -> (batch,). Gives no probabilities. All wrong classes
+    count, divided by the number of classes as in PyTorch; another multi-class hinge takes the worst one alone.
 
     >>> losslens.multi_class_hinge(torch.tensor([[3.0, 0.0, 2.5]]), torch.tensor([0]))
     tensor(0.1667)

@@ -55,7 +55,7 @@ def code_l1(code: Tensor) -> Tensor:
     minimum=0.0,
     smoothness="C0",
     convex=False,
-    reference="Makhzani and Frey, k-sparse autoencoders, ICLR 2014",
+    reference="Gotoh, Takeda and Tono, Mathematical Programming 169, 2018",
     use="When at most k units are to be active, and those are not to be shrunk.",
     failure="Units that are rarely among the largest are pulled to zero and may never be used.",
     torch_line="lambda code: (code.abs().sum(1) - code.abs().topk(min({k}, code.shape[1])).values.sum(1)).mean()",
@@ -65,7 +65,8 @@ def top_k_sparsity(code: Tensor, *, k: Annotated[int, Range(1, 100_000)] = 4) ->
 
     .. math:: \sum_{j > k} |h|_{(j)}
 
-    Shapes: (batch, units) -> (batch,). The penalty form of keeping the k largest; those are left alone.
+    Shapes: (batch, units) -> (batch,). A penalty on what a k-sparse autoencoder (Makhzani and
+    Frey, 2013) cuts off; the k largest are left alone.
 
     >>> losslens.top_k_sparsity(torch.tensor([[5.0, -1.0, 0.5]]), k=1)
     tensor(1.5000)

@@ -144,13 +144,13 @@ def _mean_of_directions(cost: Tensor) -> Tensor:
     torch_line="lambda a, b: -torch.nn.functional.cosine_similarity(a, b.detach()).mean()",
 )
 def negative_cosine(a: Tensor, b: Tensor) -> Tensor:
-    r"""The loss of SimSiam and BYOL: the prediction turns towards a target that gets no gradient.
+    r"""The loss of SimSiam: the prediction turns towards a target that gets no gradient.
 
     .. math:: -\cos\bigl(a, \mathrm{stop}(b)\bigr)
 
     Shapes: (batch, features) twice -> (batch,). Without the stopped gradient (or a slow target) all rows soon agree
-    and the value -1 says nothing: watch the spread of the normalised rows. One zero row counts as orthogonal, two as
-    equal.
+    and the value -1 says nothing: watch the spread of the normalised rows. BYOL's is twice this plus 2.
+    One zero row counts as orthogonal, two as equal.
 
     >>> losslens.negative_cosine(torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 0.0]]))
     tensor(-1.)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, get_args
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from losslens.losses.checks import check_options
 from losslens.losses.family import LOSSES, Parameter, Reduction, publish, reduce, value_sizes
 from losslens.losses.masks import entry_values
+from losslens.losses.special import sloped
 from losslens.vocabulary.errors import BadInput
 
 
@@ -87,8 +89,9 @@ class Criterion(nn.Module):
         return {**self.options, **self._tensors(), **learned}
 
     def _learned(self, name: str, fact: Parameter) -> Tensor:
-        value: Tensor = self.logs[name].exp()
-        return value.clamp(fact.range.low, fact.range.high)
+        low, high = (math.log(end) for end in fact.range.ends)
+        log = self.logs[name]
+        return sloped(log.clamp(low, high), log).exp()  # what stepped beyond an end has a gradient to come back by
 
     def _tensors(self) -> dict[str, Tensor]:
         return {name.removeprefix(_fixed("")): tensor for name, tensor in self.named_buffers()}

@@ -95,7 +95,7 @@ def _log_uniform(order: Tensor, x: Tensor) -> Tensor:
     return exponent - 0.5 * (2.0 * math.pi * root).log() + series.log()
 
 
-# Divisor and coefficients of p^k, p^(k+2), ... of the polynomials of Debye's expansion (DLMF 10.41.10).
+# Divisor and coefficients of p^k, p^(k+2), ... of the polynomials of Debye's expansion (DLMF 10.41.9).
 _DEBYE = (
     (24.0, (3.0, -5.0)),
     (1152.0, (81.0, -462.0, 385.0)),

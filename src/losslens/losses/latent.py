@@ -73,8 +73,9 @@ def free_bits(mean: Tensor, log_variance: Tensor, *, bits: Annotated[float, Rang
 
     .. math:: \sum_k \max\bigl(\lambda, \mathrm{KL}_k\bigr)
 
-    Shapes: (batch, latent) twice -> (batch,). ``bits`` is in nats, for each dimension and sample; below it there
-    is no gradient, so that a dimension is not emptied. Its floor is the number of dimensions times ``bits``.
+    Shapes: (batch, latent) twice -> (batch,). ``bits`` is in nats, for each dimension and sample (the authors take
+    the mean over a batch first); below it there is no gradient, so that a dimension is not emptied. Its floor is the
+    number of dimensions times ``bits``.
 
     >>> losslens.free_bits(torch.zeros(1, 3), torch.zeros(1, 3), bits=0.5)
     tensor(1.5000)

@@ -90,7 +90,8 @@ def cosine_proximity(output: Tensor, target: Tensor, *, mask: Tensor | None = No
     .. math:: -\frac{\langle \hat x, x \rangle}{\|\hat x\| \|x\|}
 
     Shapes: (batch, features) twice -> (batch,). :func:`cosine` less one, with the same gradient; its sign misleads
-    who expects a loss to fall to zero. One zero row counts as orthogonal, two as equal.
+    who expects a loss to fall to zero. One zero row counts as orthogonal; two count as
+    equal, -1, where Keras and the line of PyTorch give 0.
 
     >>> losslens.cosine_proximity(torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 0.0]]))
     tensor(-1.)

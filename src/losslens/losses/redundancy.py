@@ -96,8 +96,8 @@ def vicreg(
     .. math:: \lambda\,\mathrm{mean}(a - b)^2 + \sum_{z \in \{a, b\}} \left[\frac{\mu}{2}\,\mathrm{mean}_f \max\bigl(0,
               1 - \sqrt{\mathrm{var}_f z + 10^{-4}}\bigr) + \frac{\nu}{d} \sum_{f \ne g} \mathrm{cov}_{fg}(z)^2\right]
 
-    Shapes: (batch, features) twice -> (). The variance term is the mean over both views, as in the authors' code; some
-    libraries take the sum, which is twice as large. Raises BadInput on a batch of one.
+    Shapes: (batch, features) twice -> (). The variance term is the mean over both views, as in the authors' code; the
+    paper's formula and some libraries take the sum, which is twice as large. Raises BadInput on a batch of one.
 
     >>> x = torch.tensor([[2.0, 2.0], [2.0, -2.0], [-2.0, 2.0], [-2.0, -2.0]])
     >>> losslens.vicreg(x, x)

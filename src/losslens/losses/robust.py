@@ -43,7 +43,7 @@ def charbonnier(output: Tensor, target: Tensor, *, scale: Scale = 1.0) -> Tensor
     units="data units squared",
     elicits="redescending location",
     convex=False,
-    reference="Black and Anandan, Computer Vision and Image Understanding 63, 1996",
+    reference="Holland and Welsch, Communications in Statistics A 6, 1977",
     use="For heavy-tailed noise with gross outliers, starting from a reasonable fit.",
     failure="Not convex: from a poor start good targets look like outliers and are hardly pulled.",
     torch_line="lambda output, target: {scale:g}**2 / 2 * (((output - target) / {scale:g})**2).log1p().mean()",
@@ -132,9 +132,10 @@ def barron(
 
     .. math:: \frac{|a - 2|}{a} \left[\left(\frac{(r/s)^2}{|a - 2|} + 1\right)^{a/2} - 1\right], \qquad r = \hat x - x
 
-    Shapes: output and target alike, any. With shape a = 2 half the squared error, 1 charbonnier, 0 cauchy, -2
-    geman_mcclure (twice ours), towards minus infinity welsch with scale :math:`\sqrt 2\,s`, in units of ``scale``
-    squared; the singular shapes are filled in by their limits. :func:`adaptive_robust` learns the shape.
+    Shapes: output and target alike, any. Times :math:`s^2` it is, with shape a = 2, half the squared error; 1, s
+    times charbonnier; 0, cauchy with scale :math:`\sqrt 2\,s`; -2, geman_mcclure with scale 2 s; towards minus infinity
+    welsch with scale :math:`\sqrt 2\,s`. Singular shapes are filled in by their limits. :func:`adaptive_robust` learns
+    the shape.
 
     >>> losslens.barron(torch.tensor([3.0]), torch.tensor([0.0]), shape=2.0)
     tensor(4.5000)
@@ -143,6 +144,7 @@ def barron(
 
 
 _CLOSEST = 1e-13  # to shape 2, where the formula is singular and its limit reached to all digits
+_FLAT = 1e-6  # shapes below it have powers within the series of all errors that there are
 
 
 def general(number: Tensor, shape: Tensor) -> Tensor:
@@ -155,10 +157,12 @@ def general(number: Tensor, shape: Tensor) -> Tensor:
     power = shape / 2.0 * growth
     small, large = power.abs() < 1e-2, power > 30.0
     near, far = torch.where(small, power, 0.0), torch.where(small | large, 1.0, power)
-    ratio = torch.where(small, _expm1_over_itself(near), expm1(far) / far)
+    divisor = torch.where(shape.abs() < _FLAT, 1.0, shape)  # any: where the shape is so small, every power is
     # Where one is lost beside the power, the distance goes into the exponent: apart, one overflows, the other not.
-    beyond = torch.where(large, power + distance.log(), 0.0).exp() / torch.where(shape == 0.0, 1.0, shape)
-    return torch.where(squared, parabola, torch.where(large, beyond, distance / 2.0 * growth * ratio))
+    beyond = torch.where(large, power + distance.log(), 0.0).exp() / divisor
+    around = distance / 2.0 * growth * _expm1_over_itself(near)
+    value = torch.where(small, around, torch.where(large, beyond, distance / divisor * expm1(far)))
+    return torch.where(squared, parabola, value)
 
 
 def _expm1_over_itself(number: Tensor) -> Tensor:

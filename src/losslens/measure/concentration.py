@@ -18,7 +18,7 @@ PUBLISHED_MATCHES = (5299, 5268, 5196, 5052, 4661, 4172, 4032)
 COUNTER_EVIDENCE = (
     "A larger contrast does not mean better neighbours: over 37 binary problems from 25 data bases, k-NN with p = 0.5, "
     "1 and 2 did not differ significantly (Mirkes, Allohibi and Gorban, Entropy 2020, arXiv 2004.14230), and for broad "
-    "classes of data distances concentrate exponentially for every p alike (arXiv 2505.19635)."
+    "classes of data distances concentrate exponentially for every p below 1 alike (arXiv 2505.19635)."
 )
 
 

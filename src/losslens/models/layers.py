@@ -56,21 +56,20 @@ class Shift(nn.Module):
 
 def perceptron(widths: tuple[int, ...], spec: ModelSpec) -> nn.Sequential:
     """Linear layers of the given widths; between them normalisation, activation and dropout, none after the last."""
-    layers = [nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(widths)]
-    return _joined([[layer] for layer in layers], [_between(width, spec) for width in widths[1:-1]])
+    return _chained([nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(widths)], widths, spec)
 
 
 def mirrored(encoder: nn.Sequential, spec: ModelSpec) -> nn.Sequential:
     """The decoder of an encoder, with the same weights transposed."""
     sources = [layer for layer in encoder if isinstance(layer, nn.Linear)][::-1]
-    between = [_between(source.in_features, spec) for source in sources[:-1]]
-    return _joined([[Transposed(source)] for source in sources], between)
+    widths = (spec.code, *(source.in_features for source in sources))
+    return _chained([Transposed(source) for source in sources], widths, spec)
 
 
-def _joined(layers: Sequence[list[nn.Module]], between: Sequence[list[nn.Module]]) -> nn.Sequential:
-    """Layers with what stands between them."""
-    last = len(layers) - 1
-    return nn.Sequential(*(part for n, own in enumerate(layers) for part in (*own, *(between[n] if n < last else ()))))
+def _chained(layers: Sequence[nn.Module], widths: tuple[int, ...], spec: ModelSpec) -> nn.Sequential:
+    """Layers from width to width, with what stands between them."""
+    inner = zip(layers, widths[1:-1], strict=False)  # all but the last
+    return nn.Sequential(*(part for layer, width in inner for part in (layer, *_between(width, spec))), layers[-1])
 
 
 def _between(width: int, spec: ModelSpec, *, spatial: bool = False) -> list[nn.Module]:
@@ -92,28 +91,21 @@ def convolutional(spec: ModelSpec, codes: int) -> tuple[nn.Sequential, nn.Sequen
 
     Every hidden layer halves height and width, rounding up, so that any size has its way down and exactly back.
     """
-    channels, height, width = spec.shape
-    sizes = [(height, width)]
-    for _ in spec.hidden:
-        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
-    widths = (channels, *spec.hidden)
-    small = (widths[-1], *sizes[-1])
-    down: list[list[nn.Module]] = [
-        [_convolution(*pair, at, halving=True)] for pair, at in zip(pairwise(widths), sizes, strict=False)
-    ]
-    up = [
-        [nn.Upsample(at), _convolution(*pair, at, halving=False)]
-        for pair, at in zip(pairwise(widths[::-1]), sizes[-2::-1], strict=True)
-    ]
-    spread = [nn.Linear(spec.code, math.prod(small)), nn.Unflatten(1, small), *_between(small[0], spec, spatial=True)]
-    encoder = [*_joined(down, [_between(each, spec, spatial=True) for each in widths[1:-1]])]
-    encoder += [*_between(widths[-1], spec, spatial=True), nn.Flatten(), nn.Linear(math.prod(small), codes)]
-    decoder = [*spread, *_joined(up, [_between(each, spec, spatial=True) for each in widths[-2:0:-1]])]
-    features = math.prod(spec.shape)
-    return nn.Sequential(nn.Unflatten(1, spec.shape), *encoder), nn.Sequential(*decoder, nn.Flatten(), Shift(features))
+    size, widths = spec.shape[1:], (spec.shape[0], *spec.hidden)
+    down: list[nn.Module] = []
+    up: list[nn.Module] = []
+    for fan_in, fan_out in pairwise(widths):
+        widen = [nn.Upsample(size), _convolution(fan_out, fan_in, size, halving=False)]
+        down += [_convolution(fan_in, fan_out, size, halving=True), *_between(fan_out, spec, spatial=True)]
+        up = [*_between(fan_out, spec, spatial=True), *widen, *up]
+        size = tuple(-(-side // 2) for side in size)
+    small = (widths[-1], *size)
+    encoder = [nn.Unflatten(1, spec.shape), *down, nn.Flatten(), nn.Linear(math.prod(small), codes)]
+    decoder = [nn.Linear(spec.code, math.prod(small)), nn.Unflatten(1, small), *up, nn.Flatten()]
+    return nn.Sequential(*encoder), nn.Sequential(*decoder, Shift(math.prod(spec.shape)))
 
 
-def _convolution(fan_in: int, fan_out: int, size: tuple[int, int], *, halving: bool) -> nn.Conv2d:
+def _convolution(fan_in: int, fan_out: int, size: tuple[int, ...], *, halving: bool) -> nn.Conv2d:
     """A convolution that keeps or halves the size; along a side of one there is nothing to be halved."""
     (rows, down), (columns, right) = ((1, 1) if side == 1 else (3, 2 if halving else 1) for side in size)
     return nn.Conv2d(fan_in, fan_out, (rows, columns), (down, right), (rows // 2, columns // 2))

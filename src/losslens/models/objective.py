@@ -85,7 +85,8 @@ class Objective(nn.Module):
     def __init__(self, spec: ObjectiveSpec, features: int, code: int) -> None:
         super().__init__()
         self.spec, self.features = spec, features
-        self.criterion = Criterion(spec.loss, features=features, **spec.options)
+        options: dict[str, Any] = spec.options
+        self.criterion = Criterion(spec.loss, features=features, **options)
         entry = self.criterion.entry
         self.on_counts = entry.domain is Domain.COUNTS
         self.head = MagnitudeHead(code, entry.shift_invariant) if entry.scale_invariant else None

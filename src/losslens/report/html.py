@@ -39,7 +39,7 @@ def render(document: Document, *, plain_js: bool = False) -> str:
     ``plain_js=True`` embeds plotly.js and the figures uncompressed, for browsers older than 2023 that cannot inflate
     them; such a page has about 5 MB.
     """
-    library = _library(plain_js)
+    library = plotly_js(plain_js)
     limit = LIMIT + (len(library) if plain_js else 0)
     for detail in DETAILS:
         page = _page(document, detail, library, plain_js)
@@ -74,7 +74,7 @@ def _page(document: Document, detail: figures.Detail, library: str, plain_js: bo
             size_lines=size_lines(document),
             thinned="" if _whole(document, detail) else THINNED,
             library=library,
-            data=data.replace("<", "\\u003c") if plain_js else _packed(data),
+            data=data.replace("<", "\\u003c") if plain_js else packed(data),
             plain_js=plain_js,
         )
     )
@@ -140,14 +140,15 @@ def _whole(document: Document, detail: figures.Detail) -> bool:
     return enough and len(document.checks) <= detail.checks and detail.faint and points <= detail.points
 
 
-def _library(plain_js: bool) -> str:
+def plotly_js(plain_js: bool) -> str:
+    """The drawing library as a page embeds it."""
     from plotly.offline import get_plotlyjs
 
     source = get_plotlyjs()
-    return _unclosed(source) if plain_js else _packed(source)
+    return _unclosed(source) if plain_js else packed(source)
 
 
-def _packed(text: str) -> str:
+def packed(text: str) -> str:
     """Compressed and as base64; the same text always gives the same letters."""
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 

@@ -64,15 +64,8 @@ def _trained(spec: TrialSpec, data: Prepared) -> Finished:
         return _diverged(spec, tuple(fits), training.diverged, parameters, seconds)
     model, objective = training.model, training.objective
     try:
-        evidence = _evidence(
-            spec,
-            data,
-            model,
-            rows,
-            objective.reconstruct,
-            lambda: _likelihood(objective, model, rows, data),
-            _told(spec, model, objective, rows, data),
-        )
+        told = _told(spec, model, objective, rows, data)
+        evidence = _evidence(spec, data, model, rows, objective.reconstruct, told)
     except BadInput as error:  # weights are finite, yet what they give on the held-out part is not
         return _diverged(spec, tuple(fits), f"on the held-out part it gave {error.found}", parameters, seconds)
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
@@ -81,9 +74,9 @@ def _trained(spec: TrialSpec, data: Prepared) -> Finished:
 
 
 def _told(spec: TrialSpec, model: Autoencoder, objective: Objective, rows: Rows, data: Prepared) -> dict[str, Any]:
-    """What only some models say of the held-out part: a posterior, expected zeros and variances, labels."""
+    """What only some models say of the held-out part: nats, a posterior, expected zeros and variances, labels."""
     parts = chunks(torch.from_numpy(data.split.test))
-    return {
+    return _nats(_likelihood(objective, model, rows, parts)) | {
         "posterior": posterior(model, objective, rows, parts, _seed(spec)) if model.variational else None,
         "spread": spread(model, objective, rows, parts, _seed(spec)),
         "said": _labels(model, objective, rows, parts) if objective.classifier else None,
@@ -121,15 +114,8 @@ def _baseline(spec: TrialSpec, data: Prepared) -> Finished:
     axes = principal_axes(data, spec.model.code, spec.seed) if spec.model.kind == "pca" else None
     start(model, spec.model, mean, mean, axes)
     seconds = time.perf_counter() - began
-    evidence = _evidence(
-        spec,
-        data,
-        model,
-        data.batches(True),
-        lambda outputs, _: outputs.output,
-        lambda: _baseline_nats(spec, data, model),
-        {},
-    )
+    told = _nats(_baseline_nats(spec, data, model))
+    evidence = _evidence(spec, data, model, data.batches(True), lambda outputs, _: outputs.output, told)
     parameters = sum(part.numel() for part in model.state_dict().values())
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
     return _finish(spec, evidence, (), weights, parameters, seconds)
@@ -167,20 +153,13 @@ def _maker(spec: TrialSpec, data: Prepared) -> Callable[[], tuple[Autoencoder, O
 
 
 def _evidence(
-    spec: TrialSpec,
-    data: Prepared,
-    model: nn.Module,
-    rows: Rows,
-    read: Read,
-    nats: Callable[[], Nats | None],
-    told: dict[str, Any],
+    spec: TrialSpec, data: Prepared, model: nn.Module, rows: Rows, read: Read, told: dict[str, Any]
 ) -> Evidence:
     train, test = torch.from_numpy(data.split.train), torch.from_numpy(data.split.test)
     code, prediction = held_out(model, rows, read, test)
     with torch.no_grad():
         train_code = torch.cat([model(rows(index).profiles).code.cpu() for index in chunks(train)])
     has_code = code.shape[1] > 0
-    likelihood = nats()
     mean = data.profiles(train).mean(0)
     return Evidence(
         target=data.profiles(test).numpy(),
@@ -190,8 +169,6 @@ def _evidence(
         labels=None if data.labels is None else data.labels[data.split.test],
         train_code=train_code.numpy() if has_code else None,
         train_labels=None if data.labels is None else data.labels[data.split.train],
-        nats=None if likelihood is None else likelihood.values,
-        measure=None if likelihood is None else likelihood.measure,
         hidden=hidden(model, read, rows, test, mean, _seed(spec)),
         seed=spec.split.seed,
         **told,
@@ -210,17 +187,18 @@ def held_out(model: nn.Module, rows: Rows, read: Read, index: Tensor) -> tuple[T
     return torch.cat(codes), torch.cat(predictions)
 
 
-def _likelihood(objective: Objective, model: nn.Module, rows: Rows, data: Prepared) -> Nats | None:
+@torch.no_grad()
+def _likelihood(objective: Objective, model: nn.Module, rows: Rows, parts: Sequence[Tensor]) -> Nats | None:
     entry = objective.criterion.entry
     if not entry.is_likelihood or entry.family.gives == "sample":  # a density of directions compares with no other
         return None
-    parts = []
-    with torch.no_grad():
-        for index in chunks(torch.from_numpy(data.split.test)):
-            batch = rows(index)
-            parts.append(objective.nats(model(batch.profiles), batch))
-    values = torch.cat([part for part in parts if part is not None]).double().cpu().numpy()
+    found = [objective.nats(model(batch.profiles), batch) for batch in map(rows, parts)]
+    values = torch.cat([part for part in found if part is not None]).double().cpu().numpy()
     return Nats(values, "mass" if entry.domain in (Domain.COUNTS, Domain.BINARY) else "density")
+
+
+def _nats(likelihood: Nats | None) -> dict[str, Any]:
+    return {} if likelihood is None else {"nats": likelihood.values, "measure": likelihood.measure}
 
 
 def _baseline_nats(spec: TrialSpec, data: Prepared, model: nn.Module) -> Nats | None:

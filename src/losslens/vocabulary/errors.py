@@ -37,6 +37,10 @@ class Interrupted(LosslensError):
     """The user stopped a run; what was finished is kept and the same command continues."""
 
 
+class LosslensWarning(UserWarning):
+    """Something that runs but is mostly a mistake; says what was found, what it does and what to do."""
+
+
 def _rebuild(kind: type[BadInput], expected: str, found: str, remedy: str) -> BadInput:
     return kind(expected=expected, found=found, remedy=remedy)
 

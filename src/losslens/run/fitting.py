@@ -1,0 +1,171 @@
+"""Training of coordinate networks: one loop for every field, which stops and continues at any step."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field as Option
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from losslens.models.coordinates import CoordinateNetwork
+from losslens.models.spec import Spec
+from losslens.run.fields import Field, Points, Response, evaluate
+from losslens.run.spec import Precision
+
+CHUNK = 4096  # points at once: activations stay in the processor's cache, and second derivatives in memory
+CHECKPOINT_SECONDS = 20.0
+WORTH_THREADS = 2e8  # multiplications for the values at a chunk of points
+
+Watch = Callable[[int, float], None]  # the step that was done, the latest score
+
+
+class FittingSpec(Spec):
+    """How a network is trained on a field: Adam, always with the same rate."""
+
+    learning_rate: float = Option(1e-4, gt=0)
+    seed: int = 0
+    precision: Precision = "fp32"
+    device: str = "cpu"
+
+
+class Fitting:
+    """A network on its way: its optimiser, the generator of its points, and its scores so far."""
+
+    def __init__(self, field: Field, network: CoordinateNetwork, spec: FittingSpec) -> None:
+        self.field, self.spec = field, spec
+        self.network = network.to(spec.device)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), spec.learning_rate, fused=True)
+        self.generator = torch.Generator().manual_seed(spec.seed)
+        self.step, self.seconds, self.diverged = 0, 0.0, ""
+        self.curve: list[tuple[int, float]] = []
+
+    @property
+    def score(self) -> float:
+        """The latest reading of the yardstick."""
+        return self.curve[-1][1]
+
+    def run(self, steps: int, watch: Watch | None = None, checkpoint: Path | None = None) -> None:
+        """Train up to step ``steps``, or until a loss is not finite; a file keeps the state now and then."""
+        with few_threads(self):
+            self._run(steps, watch, checkpoint)
+
+    def _run(self, steps: int, watch: Watch | None, checkpoint: Path | None) -> None:
+        began = saved = time.perf_counter()
+        self.curve = [reading for reading in self.curve if is_recorded(reading[0])] or [self.read()]
+        while self.step < steps and not self.diverged:
+            loss = self.backward(self.field.sample(self.generator))
+            if self.field.clip is not None:
+                torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.field.clip)
+            self.optimiser.step()
+            self.step += 1
+            if not math.isfinite(loss):
+                self.diverged = f"the loss was not finite at step {self.step}"
+            elif is_recorded(self.step):
+                self.curve.append(self.read())
+            if watch:
+                watch(self.step, self.score)
+            if checkpoint and time.perf_counter() - saved > CHECKPOINT_SECONDS:
+                save_state(self, checkpoint)
+                saved = time.perf_counter()
+        if self.curve[-1][0] < self.step and not self.diverged:
+            self.curve.append(self.read())
+        self.seconds += time.perf_counter() - began
+        if checkpoint:
+            save_state(self, checkpoint)
+
+    def backward(self, points: Points) -> float:
+        """Leave the gradient of the objective in the parameters, chunk by chunk, and return its value."""
+        self.optimiser.zero_grad()
+        total = 0.0
+        for part in points.to(self.spec.device).chunks(CHUNK):
+            with torch.autocast(self.spec.device, torch.bfloat16, enabled=self.spec.precision == "bf16"):
+                response = Response(self.network, part.coordinates, self.field.order)
+                terms = [term.weight * term.values(response, part.known).mean() for term in self.field.terms]
+            loss = torch.stack(terms).sum() * (len(part) / len(points))
+            torch.autograd.backward(loss)
+            total += float(loss.detach())
+        return total
+
+    def read(self) -> tuple[int, float]:
+        """The step and the yardstick's reading of the network as it is."""
+        return self.step, self.field.yardstick.measure(lambda coordinates: evaluate(self.network, coordinates))
+
+
+@contextmanager
+def few_threads(fitting: Fitting) -> Iterator[None]:
+    """One thread where a step is so little work that threads would only wait for each other."""
+    parameters = sum(parameter.numel() for parameter in fitting.network.parameters())
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if CHUNK * parameters < WORTH_THREADS else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def is_recorded(step: int) -> bool:
+    """Every fifth step to 100, then the steps of two significant digits: the same however long a run is.
+
+    >>> from losslens.run.fitting import is_recorded
+    >>> [step for step in range(91, 130) if is_recorded(step)]
+    [95, 100, 110, 120]
+    """
+    return step % max(5, int(10 ** (len(str(step)) - 2))) == 0
+
+
+def save_state(fitting: Fitting, path: Path) -> None:
+    """Write everything that the next steps depend on to one file, at once."""
+    tensors = {f"network.{name}": value for name, value in fitting.network.state_dict().items()}
+    for place, state in fitting.optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{place}.{name}": value for name, value in state.items()}
+    tensors["generator"] = fitting.generator.get_state()
+    about = {"step": fitting.step, "seconds": fitting.seconds, "diverged": fitting.diverged, "curve": fitting.curve}
+    fresh = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, fresh, {"identity": _identity(fitting), "about": json.dumps(about)})
+    os.replace(fresh, path)
+
+
+def load_state(fitting: Fitting, path: Path) -> bool:
+    """Continue from a file of the same field, network and settings; whether there was one that could be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            header, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (FileNotFoundError, SafetensorError):
+        return False
+    if header.get("identity") != _identity(fitting):
+        return False
+    parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}}
+    fitting.generator.set_state(tensors.pop("generator"))
+    for name, value in tensors.items():
+        part, rest = name.split(".", 1)
+        parts[part][rest] = value
+    fitting.network.load_state_dict(parts["network"])
+    _restore(fitting.optimiser, parts["optimiser"])
+    about = json.loads(header["about"])
+    fitting.step, fitting.seconds, fitting.diverged = about["step"], about["seconds"], about["diverged"]
+    fitting.curve = [(step, score) for step, score in about["curve"]]
+    return True
+
+
+def _restore(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for name, value in tensors.items():
+        place, key = name.split(".")
+        state.setdefault(int(place), {})[key] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def _identity(fitting: Fitting) -> str:
+    field, network = fitting.field, fitting.network.spec
+    return f"{field.content} {network.model_dump_json()} {fitting.spec.model_dump_json()}"
