@@ -8,15 +8,20 @@ from losslens.report.document import (
     Curve,
     Dataset,
     Difference,
+    Divergence,
     Document,
     Example,
     Fact,
     Goal,
     Measurement,
     Picture,
+    PredictiveCheck,
     Refusal,
     Row,
     Setting,
+    SizeCurve,
+    SizePoint,
+    Sweep,
     Yardstick,
 )
 
@@ -219,3 +224,86 @@ def _picture(row: str, labels: np.ndarray, rng: np.random.Generator) -> Picture:
     centres = rng.normal(0, 30, (len(names), 2))
     points = centres[[names.index(label) for label in labels]] + rng.normal(0, 5, (len(labels), 2))
     return Picture(row=row, x=points[:, 0].tolist(), y=points[:, 1].tolist())
+
+
+SIZES = (8, 16, 32)
+SIZED = {"mse": "mse", "mse@pca_path": "mse with PCA path", "pca": "PCA"}  # what is shown at several code sizes
+
+
+def swept() -> Document:
+    """A comparison of three code sizes, with a variational row and two models of counts."""
+    rng, whole = np.random.default_rng(11), document()
+    rows = [_at_size(whole.row(key), title, size, rng) for key, title in SIZED.items() for size in SIZES]
+    latent = _row(("mse@variational/16", "mse, variational, code 16", "mse", "linear", "variational", "worse", 0.3, 9),
+                  np.zeros(REPEATS), rng)  # fmt: skip
+    counted = [whole.row(key) for key in ("poisson", "negative_binomial")]
+    counted = [row.model_copy(update={"key": f"{row.key}/16", "title": f"{row.title}, code 16"}) for row in counted]
+    rows = [_against(row) for row in (*rows, latent, *counted, whole.row("mean"))]
+    rows = sorted(rows, key=lambda row: -row.measurements["delta_cosine"].mean)
+    kept = [row.key for row in rows if row.verdict != "other size" and row.key != "mean"]
+    return whole.model_copy(
+        update={
+            "rows": rows,
+            "recommended": "mse@pca_path/16",
+            "yardsticks": [*whole.yardsticks, *(Yardstick(name=n, title=t, unit=u, higher_is_better=h, explanation=e)
+                                                for n, t, u, h, e in OF_MODELS)],
+            "sweep": Sweep(yardstick="hidden_r2", sizes=list(SIZES), chosen=16, leader="mse@pca_path",
+                           curves=[_size_curve(key, rows) for key in ("mse@pca_path", "mse", "pca")]),
+            "checks": [_predicted(row.key, rng) for row in counted],
+            "divergences": [Divergence(row=latent.key, kl_weight=0.02, active=3.0, code=16, verdict="weak",
+                                       collapsed=True)],
+            "examples": [_example(index, kept, rng) for index in range(3)],
+            "pictures": [_picture(key, np.array(whole.picture_labels), rng) for key in kept],
+        }
+    )  # fmt: skip
+
+
+def _against(row: Row) -> Row:
+    """Compared with the best row of the size at which was judged, or with nothing."""
+    compared = row.verdict != "other size" and row.key != "mse@pca_path/16" and row.difference is not None
+    gap = row.difference.model_copy(update={"versus": "mse@pca_path/16"}) if compared else None
+    return row.model_copy(update={"difference": gap})
+
+
+OF_MODELS = [
+    ("active_units", "Active units", "1 (number of units)", None, "Code units that vary."),
+    ("kl_weight", "KL weight", "1 (beside half the squared error)", None, "What a nat of divergence weighs."),
+    ("zeros_gap", "Zeros, gap", "1 (share of samples)", False, "How far expected zeros are from those seen."),
+    ("variance_gap", "Variance, gap", "1 (decades)", False, "How far expected variances are from those seen."),
+    ("hidden_r2", "R², hidden values", "1 (at most 1)", True, "R² of values that are told from others."),
+]
+
+
+def _at_size(row: Row, title: str, size: int, rng: np.random.Generator) -> Row:
+    """Longer codes reconstruct more closely; hidden values are told best at 16."""
+    quality = row.measurements["delta_cosine"].mean + 0.02 * np.log2(size / 16)
+    more = {"hidden_r2": 0.3 - 0.05 * abs(np.log2(size / 16)), "active_units": size - size // 8}
+    judged = "baseline" if row.role == "baseline" else "recommended" if row.key == "mse@pca_path" else "tied"
+    return row.model_copy(
+        update={
+            "key": f"{row.key}/{size}",
+            "title": f"{title}, code {size}",
+            "verdict": judged if size == 16 else "other size",
+            "measurements": {name: _measured(mean, np.zeros(REPEATS), rng)
+                             for name, mean in (more | {"delta_cosine": quality}).items()},
+        }
+    )  # fmt: skip
+
+
+def _size_curve(key: str, rows: list[Row]) -> SizeCurve:
+    found = {size: next(row for row in rows if row.key == f"{key}/{size}") for size in SIZES}
+    means = {size: row.measurements["hidden_r2"].mean for size, row in found.items()}
+    points = [SizePoint(size=size, row=row.key, mean=means[size], low=means[size] - 0.01, high=means[size] + 0.01)
+              for size, row in found.items()]  # fmt: skip
+    role = "baseline" if key == "pca" else "candidate"
+    return SizeCurve(key=key, title=SIZED[key], role=role, points=points, knee=16, low=16, high=32)
+
+
+def _predicted(row: str, rng: np.random.Generator) -> PredictiveCheck:
+    zeros, mean = rng.uniform(0.2, 1, 200), rng.lognormal(0, 2, 200)
+    return PredictiveCheck(
+        row=row, features=2000, profiles=383, zeros_seen=zeros.tolist(), zeros_expected=(zeros**1.2).tolist(),
+        mean_seen=mean.tolist(), variance_seen=(mean + mean**2).tolist(), variance_expected=[0.0, *mean[1:].tolist()],
+        row_zeros_seen=rng.uniform(0.5, 0.9, 150).tolist(), row_zeros_expected=rng.uniform(0.5, 0.9, 150).tolist(),
+        verdict="Somewhat too few zeros; variances far too small.",
+    )  # fmt: skip

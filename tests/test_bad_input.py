@@ -243,6 +243,8 @@ OPTIONS = [
     ("--precision fp23", ("a precision among", "Did you mean 'fp32'?")),
     ("--device cudda", ("device", "'cudda'")),
     ("--code 0", ("a code size of at least 1", "found 0")),
+    ("--code-size 4,0", ("a code size of at least 1", "found 0")),
+    ("--code-size 4,x", ("a whole number", "'x'")),
     ("--hidden 8,0", ("hidden widths of at least 1", "found 0")),
     ("--hidden 8,x", ("a whole number", "'x'")),
     ("--repeats 0", ("repeats of at least 1",)),

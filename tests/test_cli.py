@@ -167,6 +167,17 @@ def test_the_default_folder_is_named_after_the_data(tmp_path, counts, monkeypatc
     assert (folder / "report.html").is_file()
 
 
+def test_code_sizes_are_compared(tmp_path, counts):
+    """The last of two options counts, whichever of its names it goes by."""
+    ended = call("compare", counts, *TINY_OPTIONS, "--code-size", "2,3", "--out", tmp_path / "out")
+    assert ended.status == 0, ended.err
+    assert "Code sizes, by R\N{SUPERSCRIPT TWO}, hidden values" in ended.out
+    report = Document.model_validate_json((tmp_path / "out" / "results.json").read_bytes())
+    assert report.sweep is not None
+    assert report.sweep.sizes == [2, 3]
+    assert {curve.key for curve in report.sweep.curves} == {"mse", "cosine", "pca"}
+
+
 def in_a_terminal(*arguments: object) -> tuple[str, str]:
     """Standard output, and what a terminal gets as standard error."""
     pty = pytest.importorskip("pty", reason="needs pseudo-terminals")

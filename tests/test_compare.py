@@ -353,6 +353,42 @@ def test_the_smallest_and_oddest_data_run_to_the_end(tmp_path, name):
     assert found.model.reconstruct(SMALLEST[name]).shape == SMALLEST[name].shape
 
 
+# --- several code sizes --------------------------------------------------------------------------------------------
+
+
+def test_several_code_sizes_go_on_from_one(tmp_path):
+    """What was trained at one size is not trained again; the model that is handed over has the chosen size."""
+    one = tiny(DATA.values, tmp_path / "out").document
+    found = tiny(DATA.values, tmp_path / "out", code_sizes=[3, 2, 3])
+    several, chosen = found.document, found.document.sweep.chosen
+    assert several.sweep.sizes == [2, 3]
+    assert {row.key for row in several.rows} == {
+        *(f"{key}/{size}" for key in ("mse", "cosine", "pca") for size in (2, 3)), "mean_profile", "zeros",
+    }  # fmt: skip
+    for key in ("mse", "cosine", "pca"):
+        assert several.row(f"{key}/2").trials == one.row(key).trials
+        assert not set(several.row(f"{key}/3").trials) & set(one.row(key).trials)
+    assert several.recommended.endswith(f"/{chosen}")
+    assert found.model.transform(DATA.values).shape == (80, chosen)
+    assert f"with a code of {chosen}, use" in several.sentence
+
+
+def test_a_single_code_size_is_no_comparison_of_sizes(tmp_path):
+    document = tiny(DATA.values, tmp_path / "out", code_sizes=[2]).document
+    assert document.sweep is None
+    assert {row.key for row in document.rows} == {"mse", "cosine", *BASELINES}
+
+
+def test_sizes_that_a_budget_does_not_allow_are_said(tmp_path, monkeypatch):
+    """The longest codes of the last repeat are left out; sizes with fewer splits still make a curve."""
+    allowed = iter([True] * 12 + [False] * 100)
+    monkeypatch.setattr(Clock, "may_start", lambda self: next(allowed))
+    document = tiny(DATA.values, tmp_path / "out", code_sizes=[2, 3]).document
+    assert document.sweep is not None
+    assert "cosine, code 3: repeat 2 not run, the time limit came first." in document.not_run
+    assert document.recommended
+
+
 def test_phases_are_announced(tmp_path):
     phases: dict[str, list[int]] = {}
 

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from losslens.measure import GOALS, METRICS, Evidence, evaluate
 from losslens.measure.clusters import cluster
-from losslens.measure.evidence import Posterior, Spread
+from losslens.measure.evidence import Hidden, Posterior, Spread
 from losslens.vocabulary.errors import BadInput, UnknownName
 
 TOLERANCE = 1e-9  # float32 arithmetic would be off by 1e-7
@@ -55,6 +55,7 @@ def _evidence(seed: int, samples: int, features: int, *, counts: bool) -> Eviden
         target, prediction, train.mean(axis=0), code[:samples], names[:samples], code[samples:], names[samples:],
         rng.normal(50.0, 9.0, samples), "mass" if counts else "density", seed,
         Posterior(rng.normal(60.0, 9.0, samples), 0.02), _spread(rng, samples, features) if counts else None, said,
+        Hidden(*rng.normal([[0.4], [0.4], [0.0]], size=(3, 50))),
     )  # fmt: skip
 
 
@@ -219,6 +220,12 @@ def _ref_bound(e: Evidence, measure: str) -> float | None:
     return math.fsum(e.posterior.bound) / len(e.posterior.bound) if e.posterior and e.measure == measure else None
 
 
+def _ref_hidden(e: Evidence, around: np.ndarray) -> float:
+    errors = [(a - b) ** 2 for a, b in zip(e.hidden.seen, e.hidden.said, strict=True)]
+    spread = [(a - b) ** 2 for a, b in zip(e.hidden.seen, around, strict=True)]
+    return 1 - math.fsum(errors) / math.fsum(spread)
+
+
 REFERENCES: dict[str, Callable[[Evidence], float | None]] = {
     "cosine": _ref_cosine,
     "pearson": _ref_pearson,
@@ -246,6 +253,7 @@ REFERENCES: dict[str, Callable[[Evidence], float | None]] = {
     "marginal_nats_density": lambda e: _ref_bound(e, "density"),
     "zeros_gap": _ref_zeros_gap,
     "variance_gap": _ref_variance_gap,
+    "hidden_r2": lambda e: _ref_hidden(e, e.hidden.mean) if e.hidden else None,
 }
 
 
@@ -373,6 +381,10 @@ MUTANTS: dict[str, tuple[str, Callable[[Evidence], float | None]]] = {
         e.spread.variance_seen[2:] / e.spread.variance_expected[2:])).mean())),
     "wider and narrower cancel": ("variance_gap", lambda e: None if e.spread is None else abs(float(np.median(np.log10(
         e.spread.variance_seen[2:] / e.spread.variance_expected[2:]))))),
+    "hidden values about their own mean": (
+        "hidden_r2", lambda e: _ref_hidden(e, np.full(50, e.hidden.seen.mean())) if e.hidden else None),
+    "correlation of hidden values": (
+        "hidden_r2", lambda e: float(np.corrcoef(e.hidden.seen, e.hidden.said)[0, 1] ** 2) if e.hidden else None),
 }  # fmt: skip
 
 
@@ -397,7 +409,7 @@ def test_a_perfect_model_reaches_every_optimum() -> None:
     )
     best = {"mse": 0.0, "mae": 0.0, "mse_nonzero": 0.0, "zeros_gap": 0.0, "variance_gap": 0.0, "active_units": 15.0}
     best |= dict.fromkeys(
-        ("nats_mass", "nats_density", "kl_weight", "marginal_nats_mass", "marginal_nats_density"), None
+        ("nats_mass", "nats_density", "kl_weight", "marginal_nats_mass", "marginal_nats_density", "hidden_r2"), None
     )
     for name in METRICS:
         expected = best.get(name, 1.0)
@@ -573,6 +585,8 @@ def test_what_a_model_does_not_say_is_none(cases: dict[str, Evidence]) -> None:
     none = {n for n, v in evaluate(replace(e, posterior=None, spread=None, said=None)).items() if v is None}
     assert none >= of_posterior | of_counts | {"classifier_accuracy"}
     assert not none & OF_CODE
+    assert evaluate(replace(e, hidden=None))["hidden_r2"] is None
+    assert evaluate(replace(e, hidden=replace(e.hidden, mean=e.hidden.seen)))["hidden_r2"] is None
     constant = replace(e.spread, variance_seen=np.zeros(40))
     assert evaluate(replace(e, spread=constant))["variance_gap"] is None
     assert evaluate(replace(e, labels=np.full(45, "new")))["classifier_accuracy"] is None

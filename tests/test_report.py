@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from rich.console import Console
-from tests.report_fixture import document
+from tests.report_fixture import document, swept
 
-from losslens.report import figures, html, table, text
+from losslens.report import figures, html, model_figures, table, text
 from losslens.report.document import Curve, Difference, Document, Example, Measurement, Refusal, Row, schema
 
 SCHEMA = Path(__file__).parents[1] / "docs" / "results.schema.json"
-REPORT = document()
+REPORT, SWEPT = document(), swept()
 NASTY = "</script><img src=x onerror=alert(1)> & 'Ü'"
 
 
@@ -391,6 +391,114 @@ def test_one_exploded_row_does_not_blur_the_others():
 def test_a_number_reads_back_as_it_was(value: float, places: int):
     read = float(table.number(value, places))
     assert read == pytest.approx(value, abs=0.5 * 10.0**-places + 1e-12, rel=6e-3)
+
+
+# ---- code sizes, posteriors, models of counts
+
+
+def test_a_report_of_code_sizes_survives_the_round_trip():
+    assert Document.model_validate_json(SWEPT.model_dump_json()) == SWEPT
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_terminal_shows_the_size_that_is_judged_and_a_line_for_each_curve(width: int):
+    said = printed(SWEPT, width, gate=False)
+    lines = said.splitlines()
+    assert max(len(line) for line in lines if line != SWEPT.code) <= width
+    assert "Held-out scores at a code size of 16" in said
+    assert ", code 8" not in said
+    assert ", code 32" not in said
+    scores = lines[: lines.index("Code sizes, by R², hidden values")]
+    assert sum(line.startswith("mse with PCA path ") for line in scores) == 1
+    sizes = lines[lines.index("Code sizes, by R², hidden values") :]
+    line = next(line for line in sizes if line.startswith("mse with PCA path"))
+    assert line.split("path")[1].split()[:5] == ["0.250", "0.300", "0.250", "16", "[16,"]
+
+
+def test_a_narrow_terminal_leaves_out_active_units_first():
+    assert "7, 14, 28" in printed(SWEPT, 80, gate=False)
+    assert "7, 14, 28" not in printed(SWEPT, 60, gate=False)
+    assert "16 [16, 32]" in printed(SWEPT, 60, gate=False)
+
+
+def test_the_terminal_tells_the_kl_weight_of_every_variational_row():
+    said = " ".join(printed(SWEPT, gate=False).split())
+    assert "KL weight beside half the squared error (1: an evidence lower bound): 0.02 for mse, variational" in said
+    assert "(3 of 16 units active)" in said
+    (each,) = SWEPT.divergences
+    unknown = SWEPT.model_copy(update={"divergences": [each.model_copy(update={"kl_weight": None})]})
+    assert "no common scale for mse, variational" in printed(unknown, 200)
+    assert "KL weight" not in printed(REPORT)
+
+
+def test_verdicts_on_counts_are_printed_and_on_the_page():
+    page = html.render(SWEPT)
+    for check in SWEPT.checks:
+        assert check.verdict in printed(SWEPT, 200)
+        assert check.verdict in page
+    assert "What the count models expect" not in html.render(REPORT)
+    assert "What the count models expect" not in printed(REPORT)
+
+
+def test_the_page_names_weights_and_knees():
+    page = html.render(SWEPT)
+    assert len(page.encode()) < 2_200_000
+    table_of_sizes = re.search(r'(?s)<table class="facts sizes">.*?</table>', page)[0]
+    assert table_of_sizes.count("16 [16, 32]") == 3
+    assert "7, 14, 28" in table_of_sizes
+    posteriors = re.search(r'(?s)<section id="posteriors".*?</section>', page)[0]
+    assert '0.02 <span class="note">weak</span>' in posteriors
+    assert '3 of 16 <span class="note">collapsed</span>' in posteriors
+    scores = re.search(r'(?s)<table class="scores".*?</table>', page)[0]
+    assert scores.count("<tr>") == 1 + len(table.standing(SWEPT))
+    for part in ("sizes", "posteriors", "expect"):
+        assert f'<a href="#{part}">' in page
+        assert f'id="{part}"' in page
+        assert f'id="{part}"' not in html.render(REPORT)
+
+
+def test_curves_over_sizes_hold_every_yardstick_and_their_ends():
+    drawn = json.loads(payload(html.render(SWEPT)))["sizes"]
+    assert drawn["sizes"] == [8, 16, 32]
+    assert [curve["key"] for curve in drawn["curves"]] == ["mse@pca_path", "mse", "pca"]
+    for curve, told in zip(drawn["curves"], SWEPT.sweep.curves, strict=True):
+        assert curve["knee"] == [1, 1, 2]
+        for place, point in enumerate(told.points):
+            assert curve["judged"][place] == pytest.approx(point.mean, rel=1e-3)
+            assert curve["judged"][place] + curve["above"][place] == pytest.approx(point.high, rel=1e-2)
+            assert curve["judged"][place] - curve["below"][place] == pytest.approx(point.low, rel=1e-2)
+            for name, means in curve["means"].items():
+                found = SWEPT.row(point.row).measurements.get(name)
+                assert means[place] == (None if found is None else pytest.approx(found.mean, rel=1e-3))
+    assert model_figures.sizes(REPORT) is None
+
+
+def test_logarithmic_axes_hold_no_zero():
+    drawn = model_figures.checks(SWEPT, figures.Detail())
+    assert list(drawn["rows"]) == [check.row for check in SWEPT.checks]
+    row = drawn["rows"][SWEPT.checks[0].row]
+    assert SWEPT.checks[0].variance_expected[0] == 0.0
+    assert row["variance_expected"][0] is None
+    assert row["note"] == "200 of 2,000 features and 150 of 383 profiles"
+
+
+def test_a_page_without_room_for_pictures_keeps_the_verdicts():
+    page = html._page(SWEPT, html.DETAILS[-1], html._library(False), False)
+    assert 'id="choose-check"' not in page
+    assert SWEPT.checks[0].verdict in page
+
+
+@pytest.mark.parametrize("change", [
+    {"sweep": SWEPT.sweep.model_copy(update={"curves": []})}, {"checks": []}, {"divergences": []},
+    {"sweep": SWEPT.sweep.model_copy(update={"curves": [
+        curve.model_copy(update={"knee": None, "low": None, "high": None}) for curve in SWEPT.sweep.curves]})},
+    {"recommended": None},
+])  # fmt: skip
+def test_parts_of_models_may_be_missing(change: dict[str, object]):
+    partial = SWEPT.model_copy(update=change)
+    assert str(escape(SWEPT.sentence)) in html.render(partial)
+    assert str(escape(SWEPT.sentence)) in html.fragment(partial)
+    assert printed(partial).rstrip().endswith("0.065).")
 
 
 if __name__ == "__main__":

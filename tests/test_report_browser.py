@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from tests import browser
-from tests.report_fixture import document
+from tests.report_fixture import document, swept
 
 from losslens.report import html
 from losslens.report.document import Document
 
-REPORT = document()
+REPORT, SWEPT = document(), swept()
 # What the page itself tells after it has been drawn, written into it where the dumped document shows it.
 PROBE = """
 <script>
@@ -27,6 +27,10 @@ addEventListener("load", () => setInterval(() => {
     points: count(".js-plotly-plot .scatterlayer .point"), lines: count("#plot-curves .scatterlayer .js-line"),
     bars: count("#plot-example .barlayer .point"), intervals: count("#plot-intervals .xerror"),
     panels: [...document.querySelectorAll(".panel")].map((panel) => panel.querySelectorAll(".point").length),
+    sizes: [...document.querySelectorAll("#sizes .plot")].map((plot) => plot.querySelectorAll(".trace").length),
+    bars_of_sizes: count("#sizes .yerror"), knees: count("#sizes .shapelayer path"),
+    expected: [...document.querySelectorAll("#expect .plot")].map((plot) => plot.querySelectorAll(".point").length),
+    verdict: document.getElementById("check-verdict")?.textContent ?? "",
     sentence: heading.width * heading.height, width: document.documentElement.scrollWidth,
     warned: !document.getElementById("undrawn").hidden,
     requests: performance.getEntriesByType("resource").map((entry) => entry.name),
@@ -120,6 +124,63 @@ def test_controls_work(page: str, tmp_path: Path):
     assert seen.probe["bars"] == 60
     [(_, hidden)] = Counter(REPORT.picture_labels or []).most_common(1)
     assert seen.probe["panels"] == [400 - hidden] * 6
+
+
+CHOOSE = """
+<script>
+addEventListener("load", async () => {
+  while (document.documentElement.dataset.drawn !== "yes") await new Promise((go) => setTimeout(go, 50));
+  for (const id of ["choose-size", "choose-yardstick", "choose-check"]) {
+    const select = document.getElementById(id);
+    select.selectedIndex = select.options.length - 1;
+    select.onchange();
+  }
+});
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def sizes() -> str:
+    return html.render(SWEPT)
+
+
+@pytest.mark.parametrize("width", [1200, 500])
+def test_code_sizes_and_expected_counts_are_drawn(width: int, sizes: str, tmp_path: Path):
+    seen = visit(sizes, tmp_path, f"--window-size={width},900")
+    seen.check()
+    assert seen.probe["width"] <= width
+    assert seen.probe["sizes"] == [3, 3, 4]  # the third with the line of every unit
+    assert seen.probe["bars_of_sizes"] == 3  # of the chosen candidate, at each size
+    assert seen.probe["knees"] == 2 + 1 + 1  # a line in each panel, and the interval
+    assert seen.probe["expected"] == [200, 200 + 199, 150]
+    assert seen.probe["verdict"].startswith(SWEPT.checks[0].verdict)
+    assert "200 of 2,000 features" in seen.probe["verdict"]
+
+
+def test_another_candidate_yardstick_and_model_can_be_chosen(sizes: str, tmp_path: Path):
+    """On a dark page, from one end of every list to the other."""
+    seen = visit(sizes.replace("</body>", f"{CHOOSE}</body>"), tmp_path, "--blink-settings=preferredColorScheme=0")
+    seen.check()
+    assert seen.probe["sizes"] == [3, 3, 4]
+    assert seen.probe["bars_of_sizes"] == 3
+    assert "Variance, gap" in re.search(r'(?s)id="plot-sizes-other".*?id="plot-sizes-active"', seen.dom)[0]
+    assert seen.probe["expected"] == [200, 200 + 199, 150]
+
+
+def test_code_sizes_on_an_uncompressed_page(tmp_path: Path):
+    visit(html.render(SWEPT, plain_js=True), tmp_path).check()
+
+
+@pytest.mark.parametrize("report", [
+    SWEPT.model_copy(update={"sweep": SWEPT.sweep.model_copy(update={"curves": []}), "checks": []}),
+    SWEPT.model_copy(update={"sweep": SWEPT.sweep.model_copy(update={"curves": [
+        curve.model_copy(update={"knee": None, "low": None, "high": None,
+                                 "points": [p.model_copy(update={"low": None, "high": None}) for p in curve.points]})
+        for curve in SWEPT.sweep.curves]})}),
+], ids=["no curves", "one split"])  # fmt: skip
+def test_parts_of_models_may_be_missing(report: Document, tmp_path: Path):
+    visit(html.render(report), tmp_path).check()
 
 
 @pytest.mark.parametrize("report", [

@@ -76,7 +76,9 @@ def compare(
         list[str] | None, typer.Option(help="A loss to compare, as NAME or NAME+OUTPUT (mse+softplus); repeatable.")
     ] = None,
     models: Annotated[str, typer.Option(help="Kinds of models, comma-separated: losslens list models.")] = "",
-    code: Annotated[int, typer.Option(help="Code size, also of the PCA baseline.")] = 32,
+    code: Annotated[
+        str, typer.Option("--code-size", "--code", help="Code size, also of PCA; several (4,8,16) to find the knee.")
+    ] = "32",
     hidden: Annotated[
         str | None, typer.Option(help="Widths (channels, of convolutions) of the hidden layers; 256 (16,32).")
     ] = None,
@@ -127,7 +129,7 @@ def compare(
         goal=goal,
         losses=loss or (),
         models=listed(models),
-        code=code,
+        code_sizes=[whole(size) for size in listed(code)],
         hidden=None if hidden is None else [whole(width) for width in listed(hidden)],
         activation=activation,
         normalisation=normalisation,

@@ -46,6 +46,7 @@ class Request:
     goal: str | None
     repeats: int
     seed: int
+    sizes: tuple[int, ...]
 
 
 def compare(
@@ -61,6 +62,7 @@ def compare(
     losses: Sequence[str] = (),
     models: Sequence[str] = (),
     code: int = 32,
+    code_sizes: Sequence[int] = (),
     hidden: Sequence[int] | None = None,
     activation: str = "relu",
     normalisation: str = "none",
@@ -88,6 +90,8 @@ def compare(
     """Train a model under each objective that fits the data and say which to use.
 
     ``data`` is a bundled name, a path, an array, a sparse matrix, a DataFrame or an AnnData object; rows are samples.
+    With several ``code_sizes`` each candidate is trained with each, and the report says from where longer codes bring
+    nothing.
     Returns a :class:`Comparison`; raises :class:`BadInput` for data or options that cannot be used, before
     anything is written. The folder ``out`` (default ``losslens-runs/<name>-<time>``) receives report.html,
     results.json, the recommended model and one folder per trial; calling again with the same ``out``
@@ -105,10 +109,11 @@ def compare(
     clock, executor = Clock(seconds(budget)), _executor(workers)
     folder = place(out, profiles.name)
     before = earlier(folder, profiles.content_hash)
+    sizes = _sizes(code, code_sizes)
     request = Request(
         shared=Shared(
             model=network(
-                code=code,
+                code=sizes[0],
                 hidden=hidden,
                 activation=activation,
                 normalisation=normalisation,
@@ -135,6 +140,7 @@ def compare(
         goal=goal,
         repeats=at_least(1, repeats, "repeats"),
         seed=at_least(0, seed, "a seed"),
+        sizes=sizes,
     )
     intended = settle(profiles, seen, request)
     claim(folder, before or _manifest(intended))
@@ -154,6 +160,7 @@ def settle(profiles: Profiles, seen: Observation, request: Request) -> Run:
         models=request.models,
         repeats=request.repeats,
         seed=request.seed,
+        sizes=request.sizes,
     )
     goal = settle_goal(request.goal, profiles, seen, intended)
     split(profiles.shape[0], profiles.labels, profiles.groups, repeat=0, seed=request.seed)  # says what it lacks
@@ -190,6 +197,11 @@ def _executor(workers: int | None) -> Executor:
     if workers == 0:
         return Serial()
     return LocalProcesses(None if workers is None else at_least(0, workers, "workers"))
+
+
+def _sizes(code: int, several: Sequence[int]) -> tuple[int, ...]:
+    """Each code size once, from the smallest up."""
+    return tuple(sorted({at_least(1, size, "a code size") for size in several or (code,)}))
 
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}

@@ -23,7 +23,7 @@ from losslens.run.executors import Serial
 from losslens.run.plan import Plan, simplicity
 from losslens.run.prepared import DataFolder, Prepared
 from losslens.run.session import Clock, Outcome
-from losslens.run.spec import TrainingSpec, TrialSpec
+from losslens.run.spec import TrainingSpec, TrialSpec, row_keys
 from losslens.run.store import Store
 
 
@@ -137,8 +137,9 @@ def _story(run: Run, prepared: Prepared, outcome: Outcome, clock: Clock) -> Stor
 def _not_run(run: Run, outcome: Outcome) -> list[str]:
     """A sentence for each row with missing repeats, and one for what fits but is not compared by default."""
     missing: dict[tuple[str, str], list[int]] = defaultdict(list)
+    rows = row_keys(run.plan.trials)
     for spec, reason in outcome.missing:
-        missing[spec.key, reason].append(spec.split.repeat)
+        missing[rows[spec.id], reason].append(spec.split.repeat)
     lines = [
         f"{title(key)}: repeat{'s' * (len(repeats) > 1)} {', '.join(str(r + 1) for r in repeats)} not run, {reason}."
         for (key, reason), repeats in missing.items()

@@ -55,6 +55,15 @@ class Spread:
 
 
 @dataclass(frozen=True, eq=False)
+class Hidden:
+    """Values of held-out profiles that the model was not shown, (values,), what it said of them, and their means."""
+
+    seen: Doubles
+    said: Doubles
+    mean: Doubles
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """Held-out profiles beside their reconstructions, in one stated working space, with codes and labels.
 
@@ -63,8 +72,9 @@ class Evidence:
     ``nats`` (samples,) is the held-out negative log-likelihood of each profile, of counts or zeros and ones
     (``measure="mass"``) or of real numbers (``"density"``): the two are not comparable. ``posterior`` and ``spread``
     are there for variational models and for models of counts, ``said`` (samples,) are the labels that a classifier
-    gave. ``seed`` draws subsamples and starts k-means: give all models of one repeat the same. Everything becomes text
-    or float32 (nats: float64), contiguous; what has that form already is not copied.
+    gave, ``hidden`` are values that the model had to tell from the others of their profiles. ``seed`` draws subsamples
+    and starts k-means: give all models of one repeat the same. Everything becomes text or float32 (nats: float64),
+    contiguous; what has that form already is not copied.
 
     Raises:
         BadInput: shapes disagree, a value is missing or infinite (training diverged), or nats come without a measure.
@@ -89,6 +99,7 @@ class Evidence:
     posterior: Posterior | None = None
     spread: Spread | None = None
     said: Labels | None = None
+    hidden: Hidden | None = None
 
     def __post_init__(self) -> None:
         """Bring every array into its form, and refuse what does not fit together."""
@@ -101,7 +112,7 @@ class Evidence:
         _, width = self._put("code", (samples, None)) or (0, None)
         training = (self._put("train_code", (None, width)) or (None,))[0]
         self._put("train_labels", (training,), np.str_)
-        for told in (self.posterior, self.spread):
+        for told in (self.posterior, self.spread, self.hidden):
             _check_told(told)
         _check_measure(self)
 
@@ -170,7 +181,7 @@ def _check_finite(name: str, array: npt.NDArray[Any]) -> None:
         )
 
 
-def _check_told(told: Posterior | Spread | None) -> None:
+def _check_told(told: Posterior | Spread | Hidden | None) -> None:
     for name, value in () if told is None else vars(told).items():
         if value is not None:
             _check_finite(name, np.asarray(value))

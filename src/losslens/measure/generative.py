@@ -1,4 +1,4 @@
-"""Yardsticks of models as descriptions of how data arise: posteriors, and what a model of counts expects to see."""
+"""Yardsticks of models as descriptions of how data arise: posteriors, expected counts, values told from others."""
 
 from __future__ import annotations
 
@@ -101,3 +101,20 @@ def variance_gap(evidence: Evidence) -> float | None:
         return None
     ratio = evidence.spread.variance_expected[varies] / evidence.spread.variance_seen[varies]
     return float(np.median(np.abs(np.log10(ratio))))
+
+
+@metric(
+    title="R\N{SUPERSCRIPT TWO}, hidden values",
+    unit="1 (at most 1)",
+    higher_is_better=True,
+    explanation="A fifth of the values of a held-out profile is hidden, and the model fills them from the others; this "
+    "is R\N{SUPERSCRIPT TWO} around the training mean over those values. A code that copies noise gains nothing here, "
+    "so that it tells how long a code is worth having.",
+)
+def hidden_r2(evidence: Evidence) -> float | None:
+    """One minus squared error over squared distance from the mean, of hidden values; None if they do not vary."""
+    if evidence.hidden is None:
+        return None
+    around = float(np.square(evidence.hidden.seen - evidence.hidden.mean).sum())
+    error = float(np.square(evidence.hidden.seen - evidence.hidden.said).sum())
+    return 1.0 - error / around if around > 0 else None

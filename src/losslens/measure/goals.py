@@ -34,6 +34,19 @@ class Goal:
 
 GOALS: Catalogue[Goal] = Catalogue("goal")
 
+
+def judges_sizes(decides: Metric) -> Metric:
+    """The yardstick by which code sizes are judged, given the one that decides among losses.
+
+    A reconstruction only gets closer as codes get longer, since a longer code copies more of the noise too. What is
+    told of hidden values does not, nor what labels say.
+
+    >>> judges_sizes(METRICS["r2"]).name, judges_sizes(METRICS["knn_accuracy"]).name
+    ('hidden_r2', 'knn_accuracy')
+    """
+    return decides if decides.name == "knn_accuracy" else METRICS["hidden_r2"]
+
+
 GOALS.add(
     Goal(
         "direction",

@@ -9,9 +9,11 @@ from functools import cached_property
 
 from losslens.measure.metrics import METRICS
 from losslens.report.decision import Decision, difference
-from losslens.report.document import Dataset, Goal, Row
-from losslens.report.rows import Contest, Results, scores, title
+from losslens.report.document import Dataset, Divergence, Goal, Row, Sweep
+from losslens.report.remarks import knee_sentence, on_divergences, on_sizes
+from losslens.report.rows import BASELINE_TITLES, Contest, Results, called, parted, scores
 from losslens.report.statistics import Interval
+from losslens.report.words import after_value, bounds, listed, named, number
 
 
 @dataclass(frozen=True)
@@ -22,13 +24,29 @@ class Answer:
     advice: list[str]
 
 
-def answer(results: Results, contest: Contest, decision: Decision | None, goal: Goal, data: Dataset) -> Answer:
+@dataclass(frozen=True)
+class Beside:
+    """What else the answer speaks of, where it is there: code sizes, and the posteriors of variational rows."""
+
+    sweep: Sweep | None = None
+    divergences: Sequence[Divergence] = ()
+
+
+def answer(
+    results: Results,
+    contest: Contest,
+    decision: Decision | None,
+    goal: Goal,
+    data: Dataset,
+    beside: Beside = Beside(),
+) -> Answer:
     """Which to use, by how much, how sure, and against which baseline; a baseline that is ahead comes first."""
     if decision is None:
         return Answer("No candidate finished a training, so there is nothing to recommend.", _without_decision())
     told = _Told(results, contest, decision, data.name)
-    parts = [told.headline(), told.choice(), told.against()]
-    return Answer(_one_sentence([part for part in parts if part]), _advice(told, goal))
+    parts = [told.headline(), told.choice(), told.against(), knee_sentence(beside.sweep, told.pick)]
+    advice = [*_advice(told, goal), *on_sizes(beside.sweep), *on_divergences(beside.divergences)]
+    return Answer(_one_sentence([part for part in parts if part]), advice)
 
 
 def _one_sentence(parts: Sequence[str]) -> str:
@@ -62,6 +80,11 @@ class _Told:
     def baseline(self) -> str | None:
         return _strongest_baseline(self.results, self.contest)
 
+    @property
+    def baseline_name(self) -> str:
+        """The strongest baseline; PCA always has the code size of those it is compared with."""
+        return BASELINE_TITLES[parted(self.baseline or "")[0]]
+
     @cached_property
     def versus(self) -> Interval | None:
         """How far the recommended one is behind the strongest baseline (negative: ahead)."""
@@ -88,31 +111,36 @@ class _Told:
 
     def ahead_of(self, whom: str, closest: str) -> str:
         gap = self.behind(closest)
-        name = title(self.baseline or "")
+        name = self.baseline_name
         return (
-            f"{name[0].upper()}{name[1:]} beats {whom} here, the closest ({title(closest)}) by {_number(gap.mean)} in "
-            f"{self.yardstick} (95 % interval {_bounds(gap)})."
+            f"{name[0].upper()}{name[1:]} beats {whom} here, the closest ({called(closest)}) by {number(gap.mean)} in "
+            f"{self.yardstick} (95 % interval {bounds(gap)})."
         )
 
     @property
     def yardstick(self) -> str:
-        return _named(METRICS[self.contest.yardstick].title)
+        return named(METRICS[self.contest.yardstick].title)
 
     @property
     def value(self) -> str:
         own = self.scores(self.pick)
-        unit = _unit(METRICS[self.contest.yardstick].unit)
+        unit = after_value(METRICS[self.contest.yardstick].unit)
         splits = f"{self.repeats} split{'s' * (self.repeats != 1)}"
-        return f"held-out {self.yardstick} {_number(sum(own.values()) / len(own))}{unit} over {splits}"
+        return f"held-out {self.yardstick} {number(sum(own.values()) / len(own))}{unit} over {splits}"
+
+    @property
+    def place(self) -> str:
+        size = self.contest.size
+        return f"On {self.data}" + ("" if size is None else f", with a code of {size}")
 
     def choice(self) -> str:
         """The recommendation and its lead or its ties."""
         if self.repeats < 2:
             return (
-                f"On {self.data}, {title(self.pick)} came out first ({self.value}); "
+                f"{self.place}, {called(self.pick)} came out first ({self.value}); "
                 "one split cannot say how sure that is."
             )
-        lead = f"On {self.data}, use {title(self.pick)}: {self.value}"
+        lead = f"{self.place}, use {called(self.pick)}: {self.value}"
         if len(self.decision.judged) == 1:
             return f"{lead}; it was the only loss compared."
         return f"{lead}{self.lead()}" if self.decision.sole_winner else f"{lead}{self.ties()}"
@@ -122,14 +150,14 @@ class _Told:
         runner = min(others, key=lambda key: self.decision.judged[key].difference.mean)
         gap = self.decision.judged[runner]
         return (
-            f", better than every other; the next, {title(runner)}, is {_number(gap.difference.mean)} behind "
-            f"(95 % interval {_bounds(gap.difference)}, p = {gap.p_holm:.2g} after Holm)."
+            f", better than every other; the next, {called(runner)}, is {number(gap.difference.mean)} behind "
+            f"(95 % interval {bounds(gap.difference)}, p = {gap.p_holm:.2g} after Holm)."
         )
 
     def ties(self) -> str:
         tied = sorted(self.decision.tied, key=lambda key: self.decision.judged[key].difference.mean)
-        others = [title(key) for key in tied if key != self.pick]
-        return f"; it is the simplest of {len(others) + 1} that cannot be told apart from the best ({_listed(others)})."
+        others = [called(key) for key in tied if key != self.pick]
+        return f"; it is the simplest of {len(others) + 1} that cannot be told apart from the best ({listed(others)})."
 
     def against(self) -> str:
         """The recommended one beside the strongest baseline, unless the headline has said it."""
@@ -137,19 +165,19 @@ class _Told:
             return ""
         if not math.isfinite(self.versus.low):
             side = "ahead of" if self.versus.mean < 0 else "behind"
-            gap = f"{_number(abs(self.versus.mean))} {side} {title(self.baseline)}"
+            gap = f"{number(abs(self.versus.mean))} {side} {self.baseline_name}"
             return f"It lies {gap}; these splits give no interval for that."
-        bounds = f"95 % interval {_number(-self.versus.high)} to {_number(-self.versus.low)}"
+        reach = f"95 % interval {number(-self.versus.high)} to {number(-self.versus.low)}"
         if self.versus.high < 0:
-            return f"It beats {title(self.baseline)} by {_number(-self.versus.mean)} ({bounds})."
-        mean = _number(-self.versus.mean)
-        return f"It cannot be told apart from {title(self.baseline)} (difference {mean}, {bounds})."
+            return f"It beats {self.baseline_name} by {number(-self.versus.mean)} ({reach})."
+        mean = number(-self.versus.mean)
+        return f"It cannot be told apart from {self.baseline_name} (difference {mean}, {reach})."
 
 
 def _strongest_baseline(results: Results, contest: Contest) -> str | None:
     means = {}
-    for key in ("pca", "mean_profile", "zeros"):
-        own = scores(results.get(key, {}), contest.yardstick)
+    for key, each in results.items():
+        own = scores(each, contest.yardstick) if parted(key)[0] in BASELINE_TITLES else {}
         if own:
             means[key] = contest.sign * sum(own.values()) / len(own)
     return max(means, key=lambda key: means[key]) if means else None
@@ -157,12 +185,12 @@ def _strongest_baseline(results: Results, contest: Contest) -> str | None:
 
 def _advice(told: _Told, goal: Goal) -> list[str]:
     lines = []
-    if told.baseline == "pca" and told.versus and told.versus.mean > 0:
+    if told.baseline and parted(told.baseline)[0] == "pca" and told.versus and told.versus.mean > 0:
         lines.append(
             "PCA is ahead, as it often is on small and noisy sets. What to try: more samples; a smaller code; the "
             "PCA path (--models pca_path), which starts at PCA and can only add to it; or simply PCA."
         )
-    if told.pick.endswith("@pca_path"):
+    if parted(told.pick)[0].endswith("@pca_path"):
         lines.append(
             "The PCA path is a linear path beside the network that starts at PCA and shares its code; the folder "
             "'model' holds it trained, losslens.load reads it."
@@ -184,32 +212,6 @@ def _without_decision() -> list[str]:
     return [
         "Every training diverged or none was run: look at the notes in the table, or allow more time with --budget."
     ]
-
-
-def _listed(names: Sequence[str], most: int = 4) -> str:
-    shown = list(names[:most])
-    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _bounds(interval: Interval) -> str:
-    return f"{_number(interval.low)} to {_number(interval.high)}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if 0.0995 <= abs(value) < 100 else f"{value:.2g}" if abs(value) < 0.0995 else f"{value:,.1f}"
-
-
-def _named(text: str) -> str:
-    """A title inside a sentence: its first letter small, unless it is a symbol.
-
-    >>> _named("Delta-cosine"), _named("R²"), _named("MSE")
-    ('delta-cosine', 'R²', 'MSE')
-    """
-    return text[0].lower() + text[1:] if text[1:2].islower() else text
-
-
-def _unit(unit: str) -> str:
-    return "" if unit.startswith("1") else f" {unit}"
 
 
 def code_line(row: Row, options: dict[str, float], template: str) -> str:

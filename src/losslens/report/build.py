@@ -16,7 +16,7 @@ from losslens import __version__
 from losslens.data.gate import Observation
 from losslens.data.profiles import Profiles
 from losslens.measure.metrics import METRICS
-from losslens.report.answer import answer, code_line
+from losslens.report.answer import Beside, answer, code_line
 from losslens.report.document import (
     Dataset,
     Document,
@@ -29,7 +29,10 @@ from losslens.report.document import (
     Setting,
     Yardstick,
 )
+from losslens.report.posteriors import divergences
+from losslens.report.predictive import checks
 from losslens.report.rows import Contest, Results, judge, rows
+from losslens.report.sweep import at_size, sweep
 from losslens.run.spec import TrialResult, TrialSpec
 
 SHOWN_FEATURES, MAX_PICTURES = 40, 16
@@ -83,13 +86,17 @@ def dataset(profiles: Profiles, seen: Observation, space: str, transform: str) -
 
 def document(results: Results, data: Dataset, profiles: Profiles, held: Held, story: Story, arrays: Arrays) -> Document:
     """Judge the results and put everything a report says into one value."""
-    contest = Contest(story.goal.yardstick, story.simplest_first, story.test_share)
-    decision = judge(results, contest)
+    whole = Contest(story.goal.yardstick, story.simplest_first, story.test_share)
+    sizes = sweep(results, whole)
+    judged, contest = (results, whole) if sizes is None else at_size(results, whole, sizes.chosen)
+    decision = judge(judged, contest)
     table = rows(results, contest, decision)
-    said = answer(results, contest, decision, story.goal, data)
+    posteriors = divergences(table, results)
+    beside = Beside(sizes, [each for each in posteriors if each.row in judged])
+    said = answer(judged, contest, decision, story.goal, data, beside)
     best = next((row for row in table if decision and row.key == decision.recommended), None)
     first = {key: own[0] for key, own in results.items() if 0 in own and own[0].status == "ok"}
-    saved = {row.key: arrays(first[row.key].spec) for row in table if row.key in first}
+    saved = {row.key: arrays(first[row.key].spec) for row in table if row.key in first and row.key in judged}
     return Document(
         losslens=__version__,
         title=f"losslens: {data.name}",
@@ -101,13 +108,14 @@ def document(results: Results, data: Dataset, profiles: Profiles, held: Held, st
         goal=story.goal,
         yardsticks=_yardsticks(table),
         rows=table,
+        sweep=sizes,
+        checks=checks(table, saved),
+        divergences=posteriors,
         refused=story.refused,
         not_run=story.not_run,
         examples=_examples(saved, profiles, held),
         pictures=_pictures(saved),
-        picture_labels=None
-        if profiles.labels is None
-        else [str(v) for v in profiles.labels[held.index[: held.pictured]]],
+        picture_labels=_labels(profiles, held),
         settings=story.settings,
         versions=versions(),
         seconds=story.seconds,
@@ -166,6 +174,12 @@ def _examples(saved: dict[str, dict[str, Any]], profiles: Profiles, held: Held) 
 def _pictures(saved: dict[str, dict[str, Any]]) -> list[Picture]:
     drawn = [(key, parts["picture"]) for key, parts in saved.items() if "picture" in parts][:MAX_PICTURES]
     return [Picture(row=key, x=_short(points[:, 0]), y=_short(points[:, 1])) for key, points in drawn]
+
+
+def _labels(profiles: Profiles, held: Held) -> list[str] | None:
+    if profiles.labels is None:
+        return None
+    return [str(label) for label in profiles.labels[held.index[: held.pictured]]]
 
 
 def _short(values: Any) -> list[float]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from losslens.report.statistics import Interval, corrected_interval, holm
 
 LEVEL = 0.05
+K = TypeVar("K")
 Scores = Mapping[str, Mapping[int, float]]  # candidate -> repeat -> score
 
 
@@ -66,7 +67,7 @@ def decide(
     ('cosine', 'worse')
     """
     sign = 1.0 if higher_is_better else -1.0
-    shared = _shared_repeats(scores)
+    shared = shared_repeats(scores)
     if not shared:
         return None
     means = {name: sign * float(np.mean([own[r] for r in shared])) for name, own in scores.items() if own}
@@ -81,7 +82,7 @@ def decide(
     return Decision(best, tied[0], judged)
 
 
-def _shared_repeats(scores: Scores) -> list[int]:
+def shared_repeats(scores: Mapping[K, Mapping[int, float]]) -> list[int]:
     """The repeats that every candidate with any score has; means are taken over these only."""
     finished = [set(own) for own in scores.values() if own]
     return sorted(set.intersection(*finished)) if finished else []

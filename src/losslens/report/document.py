@@ -110,13 +110,13 @@ class Curve(Part):
 class Row(Part):
     """One line of the table: a candidate or a baseline."""
 
-    key: str = Field(description="e.g. 'mse', 'mse+softplus', 'mse@pca_path', 'pca'")
+    key: str = Field(description="e.g. 'mse', 'mse+softplus', 'mse@pca_path', 'pca'; 'mse/16' where sizes are compared")
     title: str
     role: Literal["candidate", "baseline"]
     loss: str = ""
     link: str = Field("", description="output activation")
     model: str
-    verdict: Literal["recommended", "tied", "worse", "baseline", "diverged", "not judged"]
+    verdict: Literal["recommended", "tied", "worse", "baseline", "diverged", "not judged", "other size"]
     note: str = Field("", description="one sentence where there is something to say: why diverged, why not judged")
     measurements: dict[str, Measurement] = Field(description="yardstick name -> measurement; missing where undefined")
     difference: Difference | None = None
@@ -127,6 +127,85 @@ class Row(Part):
     seconds: float = Field(0.0, description="training time, mean over repeats")
     trials: list[str] = Field(description="trial ids, one folder each")
     curves: list[Curve] = []
+
+    def mean(self, yardstick: str) -> float | None:
+        """The mean over repeats of a yardstick by name; None where it is undefined."""
+        return self.measurements[yardstick].mean if yardstick in self.measurements else None
+
+
+class SizePoint(Part):
+    """One code size of a candidate or of PCA."""
+
+    size: int
+    row: str = Field(description="key of the row that holds everything else about it")
+    mean: float = Field(description="in the yardstick of the sweep")
+    low: float | None = Field(
+        description="lower end of the 95 % interval of the difference to the best size, paired by split, put around "
+        "that size's mean; None with fewer than two repeats"
+    )
+    high: float | None
+
+
+class SizeCurve(Part):
+    """What one candidate, or PCA, makes of longer and longer codes."""
+
+    key: str = Field(description="row key without the size, e.g. 'mse@pca_path'")
+    title: str
+    role: Literal["candidate", "baseline"]
+    points: list[SizePoint] = Field(description="the shortest code first")
+    knee: int | None = Field(
+        description="the smallest size that is not worse than the best one by more than one standard error of the "
+        "paired difference; None with fewer than two repeats"
+    )
+    low: int | None = Field(description="lower end of the knee's 95 % interval, from resampled splits")
+    high: int | None
+
+
+class Sweep(Part):
+    """Code sizes compared: the size at which losses are judged, and where more stops paying."""
+
+    yardstick: str = Field(description="what judges sizes; a reconstruction alone only gets closer with longer codes")
+    sizes: list[int]
+    chosen: int = Field(description="the size at which losses are compared: the knee of the leader")
+    leader: str = Field(description="key, without the size, of the candidate with the best score at any size")
+    curves: list[SizeCurve] = Field(description="the leader first, then by best score; PCA last")
+
+    def curve(self, key: str) -> SizeCurve | None:
+        """The curve of a candidate, if it has one."""
+        return next((curve for curve in self.curves if curve.key == key), None)
+
+
+class PredictiveCheck(Part):
+    """What a model of counts expects beside what the held-out part of repeat 0 shows: a posterior predictive check.
+
+    Features and profiles are evenly spaced ones in the order of their mean count or share of zeros.
+    """
+
+    row: str
+    features: int = Field(description="how many features there are; the lists may hold fewer")
+    profiles: int
+    zeros_seen: list[Number] = Field(description="share of zeros by feature")
+    zeros_expected: list[Number]
+    mean_seen: list[Number] = Field(description="mean count by feature")
+    variance_seen: list[Number] = Field(description="variance over profiles by feature")
+    variance_expected: list[Number]
+    row_zeros_seen: list[Number] = Field(description="share of zeros by profile")
+    row_zeros_expected: list[Number]
+    verdict: str = Field(description="one sentence")
+
+
+class Divergence(Part):
+    """What holds the posterior of a variational row to its prior, and what came of it."""
+
+    row: str
+    kl_weight: Number = Field(
+        description="weight of a nat of divergence beside half the squared error (beside a nat, for data that are not "
+        "real numbers): 1 is an evidence lower bound; None where the loss has no such scale"
+    )
+    active: Number = Field(description="active units, mean over repeats")
+    code: int
+    verdict: Literal["near one", "weak", "strong", "no common scale"]
+    collapsed: bool = Field(description="whether fewer than half of the code units are active")
 
 
 class Refusal(Part):
@@ -175,9 +254,12 @@ class Document(Part):
     goal: Goal
     yardsticks: list[Yardstick]
     rows: list[Row] = Field(description="best first by the deciding yardstick, baselines among them")
+    sweep: Sweep | None = Field(None, description="None where one code size was asked for")
+    checks: list[PredictiveCheck] = Field([], description="of rows that model counts, at the size that is judged")
+    divergences: list[Divergence] = Field([], description="of variational rows")
     refused: list[Refusal]
     not_run: list[str] = Field(description="what the budget did not allow or the user stopped, a sentence each")
-    examples: list[Example]
+    examples: list[Example] = Field(description="at the size that is judged, as the pictures are")
     pictures: list[Picture]
     picture_labels: list[str] | None = Field(description="label of each point of the pictures")
     settings: list[Setting]

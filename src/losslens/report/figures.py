@@ -37,6 +37,7 @@ class Detail:
     examples: int = 24
     pictures: int = 40
     points: int = 2000
+    checks: int = 30
 
 
 def figures(document: Document, detail: Detail) -> Figure:
@@ -68,7 +69,8 @@ def intervals(document: Document) -> Figure | None:
             "xaxis": {"range": [low, high], "zeroline": True, "zerolinewidth": 2,
                       "title": {"text": f"{yardstick.title} behind the best candidate{unit}"}},
             "yaxis": {"range": [len(rows) - 0.4, -0.6], "tickvals": list(range(len(rows))), "showgrid": False,
-                      "zeroline": False, "ticktext": [escaped(row.title) for row in rows], "automargin": True},
+                      "ticktext": [escaped(table.called(document, row)) for row in rows], "zeroline": False,
+                      "automargin": True},
             "shapes": [_band(place) for place, row in enumerate(rows) if row.verdict in ("recommended", "tied")],
             "annotations": [_off_scale(place, row.difference) for place, row in enumerate(rows)
                             if row.difference and row.difference.mean > high],
@@ -78,7 +80,7 @@ def intervals(document: Document) -> Figure | None:
 
 def curves(document: Document, detail: Detail) -> Figure:
     """For each trained row its losses by epoch: the chosen learning rates solid, the others faint."""
-    rows = [row for row in document.rows if row.curves]
+    rows = [row for row in table.standing(document) if row.curves]
     layout = {
         "height": 400,
         "margin": {"l": 60, "r": 15, "t": 30, "b": 50},
@@ -147,7 +149,7 @@ def legend(document: Document) -> list[dict[str, Any]]:
 def panels(document: Document) -> list[str]:
     """Keys of the rows whose pictures are drawn at first: the recommended, the best others, and one baseline."""
     drawn = {picture.row for picture in document.pictures}
-    keys = [row.key for row in document.rows if row.key in drawn]
+    keys = [row.key for row in table.standing(document) if row.key in drawn]
     keys.sort(key=lambda key: key != document.recommended)
     baselines = [key for key in keys if document.row(key).role == "baseline"]
     first = keys[:PANELS]
@@ -196,11 +198,11 @@ def _interval_trace(verdict: str, rows: list[Row], edge: float, document: Docume
 
 
 def _hover(row: Row, document: Document) -> str:
-    gap = row.difference
+    gap, name = row.difference, f"<b>{escaped(table.called(document, row))}</b>"
     if gap is None:
-        return f"<b>{escaped(row.title)}</b><br>the best: all others are compared with it"
+        return f"{name}<br>the best: all others are compared with it"
     width = table.behind(row, table.gap_decimals(document))
-    return f"<b>{escaped(row.title)}</b><br>behind by {width}<br>p = {gap.p:.2g}, after Holm {gap.p_holm:.2g}"
+    return f"{name}<br>behind by {width}<br>p = {gap.p:.2g}, after Holm {gap.p_holm:.2g}"
 
 
 def _reach(rows: list[Row]) -> tuple[float, float]:

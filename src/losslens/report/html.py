@@ -8,8 +8,9 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from losslens.report import figures, table
-from losslens.report.document import Document, Row
+from losslens.report import figures, model_figures, table
+from losslens.report.document import Document, Row, Yardstick
+from losslens.report.size_table import size_lines
 from losslens.report.templates import environment
 
 LIMIT = 2_200_000
@@ -18,11 +19,11 @@ LIMIT = 2_200_000
 FULL = figures.Detail()
 DETAILS = (
     FULL,
-    replace(FULL, epochs=40, examples=12, pictures=20, points=1000),
-    replace(FULL, epochs=30, faint=False, examples=8, pictures=12, points=500),
-    replace(FULL, epochs=20, faint=False, examples=4, pictures=6, points=250),
-    replace(FULL, epochs=10, faint=False, examples=1, pictures=3, points=100),
-    replace(FULL, epochs=2, faint=False, examples=0, pictures=0, points=0),
+    replace(FULL, epochs=40, examples=12, pictures=20, points=1000, checks=12),
+    replace(FULL, epochs=30, faint=False, examples=8, pictures=12, points=500, checks=8),
+    replace(FULL, epochs=20, faint=False, examples=4, pictures=6, points=250, checks=4),
+    replace(FULL, epochs=10, faint=False, examples=1, pictures=3, points=100, checks=1),
+    replace(FULL, epochs=2, faint=False, examples=0, pictures=0, points=0, checks=0),
 )
 """What the pictures carry, from all to next to nothing: the first with which the page stays under the limit is used."""
 
@@ -54,7 +55,11 @@ def fragment(document: Document) -> str:
 
 
 def _page(document: Document, detail: figures.Detail, library: str, plain_js: bool) -> str:
-    data = json.dumps(figures.rounded(figures.figures(document, detail)), separators=(",", ":"), allow_nan=False)
+    drawn = figures.figures(document, detail) | {
+        "sizes": model_figures.sizes(document),
+        "checks": model_figures.checks(document, detail),
+    }
+    data = json.dumps(figures.rounded(drawn), separators=(",", ":"), allow_nan=False)
     return (
         environment()
         .get_template("losslens.report/template.html.j2")
@@ -65,6 +70,8 @@ def _page(document: Document, detail: figures.Detail, library: str, plain_js: bo
             legend=figures.legend(document),
             examples=document.examples[: detail.examples],
             drawn={picture.row for picture in document.pictures[: detail.pictures]},
+            checked=[check.row for check in document.checks[: detail.checks]],
+            size_lines=size_lines(document),
             thinned="" if _whole(document, detail) else THINNED,
             library=library,
             data=data.replace("<", "\\u003c") if plain_js else packed(data),
@@ -79,11 +86,15 @@ def _view(document: Document) -> dict[str, Any]:
     return {
         "document": document,
         "best": table.reference(document),
+        "called": lambda row: table.called(document, row),
         "behind": lambda row: table.behind(row, places),
         "gap": lambda row: "" if row.difference is None else row.difference.mean,
         "compared": [row for row in document.rows if row.difference],
         "cards": _cards(document),
+        "standing": table.standing(document),
+        "divergences": [each for each in document.divergences if document.row(each.row) in table.standing(document)],
         "decider": table.deciding(document) if document.rows else None,
+        "judges": _judges(document),
         "duration": table.duration,
         "number": table.number,
         "unit": table.unit,
@@ -91,12 +102,17 @@ def _view(document: Document) -> dict[str, Any]:
     }
 
 
+def _judges(document: Document) -> Yardstick | None:
+    """The yardstick by which code sizes are judged."""
+    return next((y for y in document.yardsticks if document.sweep and y.name == document.sweep.yardstick), None)
+
+
 def _cards(document: Document) -> list[tuple[str, str, str]]:
     """The key numbers: a name, a value, a line below it."""
     cards = []
     if document.recommended is not None:
         cards += _answer(document, document.row(document.recommended))
-    verdicts = [row.verdict for row in document.rows if row.role == "candidate"]
+    verdicts = [row.verdict for row in table.standing(document) if row.role == "candidate"]
     tied = verdicts.count("tied")
     repeats = max((len(row.repeats) for row in document.rows), default=0)
     data = document.dataset
@@ -121,7 +137,7 @@ def _whole(document: Document, detail: figures.Detail) -> bool:
     """Whether nothing is left out but points on smooth curves."""
     points = max((len(picture.x) for picture in document.pictures), default=0)
     enough = len(document.examples) <= detail.examples and len(document.pictures) <= detail.pictures
-    return enough and detail.faint and points <= detail.points
+    return enough and len(document.checks) <= detail.checks and detail.faint and points <= detail.points
 
 
 def plotly_js(plain_js: bool) -> str:
@@ -157,9 +173,9 @@ FRAGMENT = """\
 {% if compared %}<th scope="col" style="{{ right }}">behind the best candidate [95&nbsp;%]</th>{% endif %}
 <th scope="col" style="{{ left }}">verdict</th></tr></thead>
 <tbody style="white-space:nowrap">
-{% for row in document.rows %}
+{% for row in standing %}
 <tr><th scope="row" style="{{ left }};font-weight:{{ 700 if row.key == document.recommended else 400 }}">
-{{ row.title }}</th>
+{{ called(row) }}</th>
 {% for column in columns %}
 <td style="{{ right }}">{{ column.cells[row.key].text if row.key in column.cells else "–" }}</td>
 {% endfor %}

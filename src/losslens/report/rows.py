@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from losslens.report.document import Curve, Difference, Measurement, Row
 from losslens.report.statistics import Interval
 from losslens.run.spec import TrialResult
 
+K = TypeVar("K")
 Results = Mapping[str, Mapping[int, TrialResult]]  # row key -> repeat -> result
 
 BASELINE_TITLES = {"mean_profile": "the mean profile", "zeros": "zeros", "pca": "PCA of the same code size"}
@@ -22,11 +24,15 @@ BASELINE_TITLES = {"mean_profile": "the mean profile", "zeros": "zeros", "pca": 
 
 @dataclass(frozen=True)
 class Contest:
-    """What decides: the yardstick, the candidates from the simplest up, the share of test to training samples."""
+    """What decides: the yardstick, the candidates from the simplest up, the share of test to training samples.
+
+    ``size`` is the code size of those that are judged, where several are compared.
+    """
 
     yardstick: str
     simplest_first: Sequence[str]
     test_share: float
+    size: int | None = None
 
     @property
     def sign(self) -> float:
@@ -42,15 +48,19 @@ def scores(results: Mapping[int, TrialResult], yardstick: str) -> dict[int, floa
 
 def judge(results: Results, contest: Contest) -> Decision | None:
     """The decision among the candidates that finished every repeat that others finished."""
-    own = {key: scores(results[key], contest.yardstick) for key in contest.simplest_first if key in results}
-    most = max((len(s) for s in own.values()), default=0)
-    steady = {key: s for key, s in own.items() if s and not _failed(results[key]) and 2 * len(s) > most}
     return decide(
-        steady,
+        steady({key: results[key] for key in contest.simplest_first if key in results}, contest),
         higher_is_better=contest.sign > 0,
         test_share=contest.test_share,
         simplest_first=contest.simplest_first,
     )
+
+
+def steady(results: Mapping[K, Mapping[int, TrialResult]], contest: Contest) -> dict[K, dict[int, float]]:
+    """The scores of all that never diverged and have more than half of the repeats that others have."""
+    own = {key: scores(each, contest.yardstick) for key, each in results.items()}
+    most = max((len(s) for s in own.values()), default=0)
+    return {key: s for key, s in own.items() if s and not _failed(results[key]) and 2 * len(s) > most}
 
 
 def rows(results: Results, contest: Contest, decision: Decision | None) -> list[Row]:
@@ -78,7 +88,7 @@ def _row(
         loss="" if spec.objective is None else spec.objective.loss,
         link="" if spec.objective is None else spec.objective.link,
         model=spec.model.kind,
-        verdict=_verdict(key, own, decision),
+        verdict=_verdict(key, own, contest, decision),
         note=_note(own, contest),
         measurements=_measurements(ordered),
         difference=_difference(key, results, contest, decision),
@@ -95,9 +105,12 @@ def _row(
 def title(key: str) -> str:
     """How a row is called in tables and sentences.
 
-    >>> title("mse+softplus"), title("mse@pca_path")
-    ('mse with softplus output', 'mse with PCA path')
+    >>> title("mse+softplus"), title("mse@pca_path/16")
+    ('mse with softplus output', 'mse with PCA path, code 16')
     """
+    key, size = parted(key)
+    if size is not None:
+        return f"{'PCA' if key == 'pca' else title(key)}, code {size}"
     if key in BASELINE_TITLES:
         return BASELINE_TITLES[key]
     pair, _, model = key.partition("@")
@@ -107,11 +120,32 @@ def title(key: str) -> str:
     return loss + (f" with {link} output" if link else "") + joint + called
 
 
+def called(key: str) -> str:
+    """The title of a row where all have one code size.
+
+    >>> called("mse@pca_path/16"), called("pca/16")
+    ('mse with PCA path', 'PCA of the same code size')
+    """
+    return title(parted(key)[0])
+
+
+def parted(key: str) -> tuple[str, int | None]:
+    """A row's key without the code size, and the size where several are compared.
+
+    >>> parted("mse@pca_path/16"), parted("mse")
+    (('mse@pca_path', 16), ('mse', None))
+    """
+    base, _, size = key.rpartition("/")
+    return (base, int(size)) if base and size.isdecimal() else (key, None)
+
+
 def _failed(own: Mapping[int, TrialResult]) -> list[TrialResult]:
     return [result for result in own.values() if result.status == "diverged"]
 
 
-def _verdict(key: str, own: Mapping[int, TrialResult], decision: Decision | None) -> str:
+def _verdict(key: str, own: Mapping[int, TrialResult], contest: Contest, decision: Decision | None) -> str:
+    if _elsewhere(key, contest):
+        return "other size"
     if next(iter(own.values())).spec.objective is None:
         return "baseline"
     if _failed(own):
@@ -123,6 +157,11 @@ def _verdict(key: str, own: Mapping[int, TrialResult], decision: Decision | None
     if len(own) < 2:
         return "not judged"
     return "worse" if decision.judged[key].verdict == "worse" else "tied"
+
+
+def _elsewhere(key: str, contest: Contest) -> bool:
+    """Whether a row has another code size than those that are judged."""
+    return parted(key)[1] not in (None, contest.size)
 
 
 def _note(own: Mapping[int, TrialResult], contest: Contest) -> str:
@@ -146,7 +185,7 @@ def _measurement(values: list[float | None]) -> Measurement:
 
 
 def _difference(key: str, results: Results, contest: Contest, decision: Decision | None) -> Difference | None:
-    if decision is None or key == decision.best:
+    if decision is None or key == decision.best or _elsewhere(key, contest):
         return None
     judged = decision.judged.get(key)
     if judged:

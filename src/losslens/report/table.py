@@ -83,6 +83,16 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes_left} min" if hours else f"{minutes} min {rest} s"
 
 
+def standing(document: Document) -> list[Row]:
+    """The rows between which was judged: all but those of other code sizes."""
+    return [row for row in document.rows if row.verdict != "other size"]
+
+
+def called(document: Document, row: Row) -> str:
+    """The title of a row among those between which was judged: all of these have one code size."""
+    return row.title if document.sweep is None else row.title.removesuffix(f", code {document.sweep.chosen}")
+
+
 def columns(document: Document, digits: int = 4) -> list[Column]:
     """The deciding yardstick, then the others that some row has."""
     measured = {name for row in document.rows for name in row.measurements} | {document.goal.yardstick}
@@ -131,7 +141,7 @@ def reference(document: Document) -> str | None:
 def _column(document: Document, yardstick: Yardstick, digits: int) -> Column:
     found = {row.key: row.measurements[yardstick.name] for row in document.rows if yardstick.name in row.measurements}
     places = decimals((m.mean for m in found.values()), digits)
-    top = _best(yardstick, found.values())
+    top = _best(yardstick, [found[row.key] for row in standing(document) if row.key in found])
     cells = {key: _cell(m, places, m.mean is not None and m.mean == top) for key, m in found.items()}
     return Column(yardstick, yardstick.name == document.goal.yardstick, places, cells)
 

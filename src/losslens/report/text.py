@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from losslens.report import table
+from losslens.report.asides import TITLE_WIDTH, asides
 from losslens.report.document import Dataset, Document, Goal, Refusal, Row
 from losslens.report.terminal import heading, pairs, show, styled, terminal
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 STYLES = {"recommended": "bold green", "tied": "green", "worse": "", "baseline": "cyan", "diverged": "red"}
 REFUSALS_SHOWN = 6
-TITLE_WIDTH = 30
 
 
 def render(document: Document, console: Console | None = None, *, gate: bool = True) -> None:
@@ -29,6 +29,7 @@ def render(document: Document, console: Console | None = None, *, gate: bool = T
         render_gate(document.dataset, goal=document.goal, console=console)
     parts = [
         *_table_part(document, console.width),
+        *asides(document, console.width),
         *(_refused(document.refused) if gate else []),
         *_list("Not run", document.not_run),
         *_list("What to try next", document.advice),
@@ -61,9 +62,9 @@ def render_gate(
 def summary_lines(document: Document, rows: int = 5) -> list[str]:
     """The best rows, one line each, and the sentence: what a console shows for a comparison."""
     decider = table.columns(document, digits=3)[0] if document.rows else None
-    shown = document.rows[:rows]
-    width = max((len(row.title) for row in shown), default=0)
-    lines = [f"{row.title:<{width}}  {_value(decider, row)}  {row.verdict}" for row in shown]
+    shown = table.standing(document)[:rows]
+    width = max((len(table.called(document, row)) for row in shown), default=0)
+    lines = [f"{table.called(document, row):<{width}}  {_value(decider, row)}  {row.verdict}" for row in shown]
     return [*lines, document.sentence]
 
 
@@ -92,8 +93,11 @@ def _table_part(document: Document, width: int) -> list[RenderableType]:
         return []
     yardstick = table.deciding(document)
     unit = f" ({table.unit(yardstick)})" if table.unit(yardstick) else ""
-    title = heading(f"Held-out scores, best {yardstick.title}{unit} first")
-    notes = [styled(f"{row.title}: {row.note}", "dim") for row in document.rows if row.note]
+    size = f" at a code size of {document.sweep.chosen}" if document.sweep else ""
+    title = heading(f"Held-out scores{size}, best {yardstick.title}{unit} first")
+    notes = [
+        styled(f"{table.called(document, row)}: {row.note}", "dim") for row in table.standing(document) if row.note
+    ]
     return [title, _table(document, width), *notes]
 
 
@@ -107,19 +111,19 @@ def _table(document: Document, width: int) -> RenderableType:
     for field in fields:
         out.add_column(styled("\n".join(field.lines)), justify="right" if field.numeric else "left", overflow="fold",
                        min_width=min(field.width, TITLE_WIDTH), max_width=TITLE_WIDTH)  # fmt: skip
-    for row in document.rows:
+    for row in table.standing(document):
         out.add_row(*(Text(field.fill(row)) for field in fields), style=STYLES.get(row.verdict, ""))
     return out
 
 
 def _fields(document: Document, width: int) -> list[_Field]:
     """The columns that must be there, then as many yardsticks as fit between them and the costs."""
-    rows = tuple(document.rows)
+    rows = tuple(table.standing(document))
     decider, *others = [
         _Field(_header(column), lambda row, column=column: _value(column, row), rows)  # type: ignore[misc]
         for column in table.columns(document, digits=3)
     ]
-    must = [_Field("", lambda row: row.title, rows, numeric=False), decider, *_gap(document),
+    must = [_Field("", lambda row: table.called(document, row), rows, numeric=False), decider, *_gap(document),
             _Field("verdict", lambda row: row.verdict, rows, numeric=False)]  # fmt: skip
     costs = [_Field("time (s)", lambda row: f"{row.seconds:.1f}", rows),
              _Field("parameters", lambda row: _short(row.parameters), rows)]  # fmt: skip
@@ -148,7 +152,7 @@ def _gap(document: Document) -> list[_Field]:
     def fill(row: Row) -> str:
         return "best" if row.key == best else table.behind(row, places)
 
-    return [_Field("behind the best candidate [95\N{NO-BREAK SPACE}%]", fill, tuple(document.rows))]
+    return [_Field("behind the best candidate [95\N{NO-BREAK SPACE}%]", fill, tuple(table.standing(document)))]
 
 
 def _header(column: table.Column) -> str:

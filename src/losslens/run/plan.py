@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from losslens.activations import ACTIVATIONS
@@ -56,9 +56,11 @@ def plan(
     models: Sequence[str],
     repeats: int,
     seed: int,
+    sizes: Sequence[int] = (),
 ) -> Plan:
     """Choose candidates for what the gate saw, or check those that were asked for; list all trials.
 
+    With ``sizes`` every candidate is planned with each of these code sizes, else with that of the shared network.
     Trials are ordered by repeat, so that whatever a time limit leaves undone, complete repeats exist.
     Raises :class:`BadInput` if a loss asked for is unknown or none of them fits, or a kind of model cannot be had.
     """
@@ -66,7 +68,11 @@ def plan(
     fitting, refused = sort_pairs(seen)
     chosen = _asked(asked, fitting, refused) if losses else _usual(fitting, seen)
     candidates, misfits = _possible([*_in_models(chosen, models, bool(losses))], shared)
-    specs = [*_baselines(shared.model), *(_specs(candidate, shared, seen) for candidate in candidates)]
+    each = [_with_code(shared, size) for size in sizes] or [shared]
+    specs = [
+        *_baselines([own.model.code for own in each]),
+        *(_specs(candidate, own, seen) for own in each for candidate in candidates),
+    ]
     common = {"data": content_hash, "transform": transform_of(seen), "seed": seed}
     trials = [
         TrialSpec(split=SplitSpec(repeat=repeat, seed=seed), **common, **spec)
@@ -91,9 +97,13 @@ def _possible(wanted: Sequence[Candidate], shared: Shared) -> tuple[list[Candida
     return possible, misfits
 
 
-def _baselines(model: ModelSpec) -> list[dict[str, Any]]:
-    sizes = {kind: model.code if kind == "pca" else 1 for kind in BASELINES}
-    return [{"model": ModelSpec(kind=kind, hidden=(), code=size)} for kind, size in sizes.items()]
+def _with_code(shared: Shared, size: int) -> Shared:
+    return replace(shared, model=shared.model.model_copy(update={"code": size}))
+
+
+def _baselines(sizes: Sequence[int]) -> list[dict[str, Any]]:
+    own = {kind: sizes if kind == "pca" else [1] for kind in BASELINES}
+    return [{"model": ModelSpec(kind=kind, hidden=(), code=size)} for kind, many in own.items() for size in many]
 
 
 def _specs(candidate: Candidate, shared: Shared, seen: Observation) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from losslens.run.executors import Executor, Lost
-from losslens.run.spec import TrialResult, TrialSpec
+from losslens.run.spec import TrialResult, TrialSpec, row_keys
 from losslens.run.store import Store
 
 RESERVE = 8.0  # seconds kept back for judging and writing the report
@@ -61,8 +61,9 @@ def complete(
             clock.saw(finished.result.seconds)
         done()
     results: dict[str, dict[int, TrialResult]] = {}
+    rows = row_keys(trials)
     for spec in trials:
         if spec.id in known:
-            results.setdefault(spec.key, {})[spec.split.repeat] = known[spec.id]
+            results.setdefault(rows[spec.id], {})[spec.split.repeat] = known[spec.id]
     reasons = [(spec, lost.get(spec.id, "the time limit came first")) for spec in trials if spec.id not in known]
     return Outcome(results, reasons)

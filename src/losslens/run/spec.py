@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -81,7 +83,7 @@ class TrialSpec(Spec):
 
     @property
     def key(self) -> str:
-        """The row of the table this trial belongs to."""
+        """What is trained (or fitted), whatever the size of its code."""
         if self.objective is None:
             return self.model.kind
         return row_key(self.objective.loss, self.objective.link, self.model.kind)
@@ -95,6 +97,21 @@ def row_key(loss: str, link: str, kind: str) -> str:
     """
     key = loss + ("" if link in ("linear", "logits", "softmax", "log") else f"+{link}")
     return key if kind == "autoencoder" else f"{key}@{kind}"
+
+
+def row_keys(trials: Sequence[TrialSpec]) -> dict[str, str]:
+    """The row of the table that each trial (by id) belongs to; where code sizes are compared, each is a row.
+
+    >>> def trial(size):
+    ...     split, model = SplitSpec(repeat=0), ModelSpec(kind="pca", code=size)
+    ...     return TrialSpec(data="d", transform=TransformSpec(name="none"), split=split, model=model)
+    >>> list(row_keys([trial(4), trial(8)]).values()), list(row_keys([trial(4)]).values())
+    (['pca/4', 'pca/8'], ['pca'])
+    """
+    sizes: dict[str, set[int]] = defaultdict(set)
+    for spec in trials:
+        sizes[spec.key].add(spec.model.code)
+    return {spec.id: f"{spec.key}/{spec.model.code}" if len(sizes[spec.key]) > 1 else spec.key for spec in trials}
 
 
 class Fit(Spec):

@@ -23,6 +23,7 @@ from losslens.models.objective import Batch, Objective
 from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, principal_axes, residual_nats
 from losslens.run.batches import Rows, chunks
 from losslens.run.generative import posterior, spread
+from losslens.run.hidden import hidden
 from losslens.run.loop import Corrupt, train_best
 from losslens.run.prepared import Prepared, prepared
 from losslens.run.spec import Fit, TrialResult, TrialSpec
@@ -159,14 +160,16 @@ def _evidence(
     with torch.no_grad():
         train_code = torch.cat([model(rows(index).profiles).code.cpu() for index in chunks(train)])
     has_code = code.shape[1] > 0
+    mean = data.profiles(train).mean(0)
     return Evidence(
         target=data.profiles(test).numpy(),
         prediction=prediction.numpy(),
-        train_mean=data.profiles(train).mean(0).numpy(),
+        train_mean=mean.numpy(),
         code=code.numpy() if has_code else None,
         labels=None if data.labels is None else data.labels[data.split.test],
         train_code=train_code.numpy() if has_code else None,
         train_labels=None if data.labels is None else data.labels[data.split.train],
+        hidden=hidden(model, read, rows, test, mean, _seed(spec)),
         seed=spec.split.seed,
         **told,
     )
