@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from _timing import machine, save, say, table
-
 import losslens
+from _timing import machine, save, say, table
 from losslens.report.document import Document
 from losslens.report.statistics import corrected_interval
 

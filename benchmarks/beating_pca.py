@@ -1,9 +1,9 @@
 """When PCA wins, and which levers bring an autoencoder to it or above: held-out R2 and delta-cosine at each code size.
 
-Every lever is an ordinary option of ``losslens compare``: the linear path that starts at PCA, denoising, dropout, weight
-decay, the running mean of weights, a wider network, and combinations. All use the mean squared error with a linear
-output, the same splits and the same budget. A lead is paired by split, its 95 % interval corrected for splits that share
-samples; behind it in how many splits it is positive.
+Every lever is an ordinary option of ``losslens compare``: the linear path that starts at PCA, denoising, dropout,
+weight decay, the running mean of weights, a wider network, and combinations. All use the mean squared error with a
+linear output, the same splits and the same budget. A lead is paired by split, its 95 % interval corrected for splits
+that share samples; behind it in how many splits it is positive.
 
     python benchmarks/beating_pca.py --json benchmarks/results/beating-pca.json
 """

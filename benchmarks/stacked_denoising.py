@@ -1,4 +1,4 @@
-"""Does pretraining layer by layer, and denoising in it, pay? And in which order do the corruptions come?
+"""What pretraining layer by layer, and denoising in it, brings; and the order of the corruptions.
 
 On digits (8 x 8) and on 5,000 digits of 28 x 28, the same deep network is trained end to end, stacked (each layer
 first trained to restore what it is given) and stacked denoising (each from a corrupted form), as autoencoders judged by
@@ -75,8 +75,17 @@ def main() -> None:
                         other = [1.0 - v for v in values(plain, key(model), yardstick)]
                         lead = beside(own, other, higher_is_better=False)
                         rows.append(
-                            [name, corruption, emphasis, own_model, yardstick, f"{_mean(own):.2%}", model]
-                            + [f"{_mean(other):.2%}", str(lead)]
+                            [
+                                name,
+                                corruption,
+                                emphasis,
+                                own_model,
+                                yardstick,
+                                f"{_mean(own):.2%}",
+                                model,
+                                f"{_mean(other):.2%}",
+                                str(lead),
+                            ]
                         )
                         found.append(
                             {"data": name, "corruption": corruption, "emphasis": emphasis, "model": own_model}

@@ -9,8 +9,8 @@ on the negative log-likelihood of a held-out profile, 5 nearest neighbours and k
 
 from __future__ import annotations
 
-from beating_pca import citeseq_cbmc, pancreas
 from _comparing import compared, parser, report, values
+from beating_pca import citeseq_cbmc, pancreas
 
 LOSSES = ("poisson", "negative_binomial", "zero_inflated_negative_binomial")
 MODELS = ("autoencoder", "variational", "variational_free_bits")

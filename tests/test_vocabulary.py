@@ -21,7 +21,6 @@ EXAMPLES = {
     Domain.OPEN_UNIT: {0.5, 2.0**-1000, 1.0 - 2.0**-53},
     Domain.COUNTS: {0.0, 1.0, 7.0},
     Domain.SIGNS: {-1.0, 1.0},
-    Domain.LOG_PROBABILITIES: {0.0, -0.5, -80.0},
     Domain.LABELS: {0.0, 1.0, 7.0},
     Domain.LOG_PROBABILITIES: {-7.5, -1e300, 0.0},
 }
@@ -34,7 +33,6 @@ MEMBER = {
     Domain.OPEN_UNIT: lambda x: 0 < x < 1,
     Domain.COUNTS: lambda x: x >= 0 and x == int(x),
     Domain.SIGNS: lambda x: x in (-1, 1),
-    Domain.LOG_PROBABILITIES: lambda x: x <= 0,
     Domain.LABELS: lambda x: x >= 0 and x == int(x),
     Domain.LOG_PROBABILITIES: lambda x: math.isfinite(x) and x <= 0,
 }
