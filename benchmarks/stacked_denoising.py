@@ -74,19 +74,8 @@ def main() -> None:
                     for model in models:
                         other = [1.0 - v for v in values(plain, key(model), yardstick)]
                         lead = beside(own, other, higher_is_better=False)
-                        rows.append(
-                            [
-                                name,
-                                corruption,
-                                emphasis,
-                                own_model,
-                                yardstick,
-                                f"{_mean(own):.2%}",
-                                model,
-                                f"{_mean(other):.2%}",
-                                str(lead),
-                            ]
-                        )
+                        errors = [f"{_mean(own):.2%}", model, f"{_mean(other):.2%}", str(lead)]
+                        rows.append([name, corruption, emphasis, own_model, yardstick, *errors])
                         found.append(
                             {"data": name, "corruption": corruption, "emphasis": emphasis, "model": own_model}
                             | {"yardstick": yardstick, "errors": own, "versus": model, "their errors": other}
