@@ -222,7 +222,8 @@ def _read_signature(family: Family, function: Loss) -> dict[str, Any]:
 def publish(entry: LossEntry) -> Loss:
     """The public form of a loss: checked, masked, weighted and reduced by its family.
 
-    ``weight`` broadcasts to the values: (batch, 1) or (features,) for elements, (batch,) for samples.
+    ``weight`` broadcasts to the values: (batch, 1) or (features,) for elements, (batch,) for samples. A weighted mean
+    is divided by the weights, as that of ``torch.nn.functional.mse_loss`` is; one of sums over features is not.
     """
     return entry.function
 
