@@ -93,8 +93,8 @@ def summary(fits: dict[str, Fitted], asked: argparse.Namespace) -> str:
             readings = dict(row.curve)
             shown = ["–" if readings.get(step) is None else f"{readings[step]:.2f}" for step in at]
             last = "–" if row.score is None else f"{row.score:.2f} (step {row.steps})"
-            rows.append([name, row.title, *shown, last, f"{row.parameters:,}", f"{row.seconds:.0f}"])
-    head = ["from", "network", *(f"PSNR at {step} (dB)" for step in at), "at the end", "parameters", "seconds"]
+            rows.append([name, row.title, *shown, last, f"{row.parameters:,}"])
+    head = ["from", "network", *(f"PSNR at {step} (dB)" for step in at), "at the end", "parameters"]
     about = machine()
     return "\n".join(
         [

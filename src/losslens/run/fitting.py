@@ -60,7 +60,7 @@ class Fitting:
             self._run(steps, watch, checkpoint)
 
     def _run(self, steps: int, watch: Watch | None, checkpoint: Path | None) -> None:
-        began = saved = time.perf_counter()
+        saved = time.perf_counter()
         self.curve = [reading for reading in self.curve if is_recorded(reading[0])] or [self.read()]
         while self.step < steps and not self.diverged:
             loss = self.backward(self.field.sample(self.generator))
@@ -74,12 +74,12 @@ class Fitting:
                 self.curve.append(self.read())
             if watch:
                 watch(self.step, self.score)
-            if checkpoint and time.perf_counter() - saved > CHECKPOINT_SECONDS:
+            if checkpoint and (now := time.perf_counter()) - saved > CHECKPOINT_SECONDS:
+                self.seconds, saved = self.seconds + now - saved, now
                 save_state(self, checkpoint)
-                saved = time.perf_counter()
         if self.curve[-1][0] < self.step and not self.diverged:
             self.curve.append(self.read())
-        self.seconds += time.perf_counter() - began
+        self.seconds += time.perf_counter() - saved
         if checkpoint:
             save_state(self, checkpoint)
 
