@@ -483,7 +483,7 @@ def test_logarithmic_axes_hold_no_zero():
 
 
 def test_a_page_without_room_for_pictures_keeps_the_verdicts():
-    page = html._page(SWEPT, html.DETAILS[-1], html._library(False), False)
+    page = html._page(SWEPT, html.DETAILS[-1], html.plotly_js(False), False)
     assert 'id="choose-check"' not in page
     assert SWEPT.checks[0].verdict in page
 
