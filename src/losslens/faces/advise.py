@@ -21,9 +21,10 @@ from losslens.measure.goals import GOALS
 from losslens.models.spec import ModelSpec
 from losslens.report.build import dataset
 from losslens.report.document import Dataset, Goal
-from losslens.run.advice import Advice, Hint, Situation, activations, advised, reference, traps
+from losslens.run.advice import Advice, Hint, activations, advised, reference, traps
 from losslens.run.composition import Shared
 from losslens.run.plan import plan
+from losslens.run.situation import Situation
 from losslens.run.spec import TrainingSpec
 
 PRIOR = (

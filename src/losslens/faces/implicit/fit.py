@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from losslens.faces.canvas import Canvas, draw, places, resolution, values_at
 from losslens.faces.devices import usable
 from losslens.faces.folder import Manifest, claim, earlier, held
-from losslens.faces.implicit_pages import write_results
-from losslens.faces.implicit_plan import Plan, make_plan
-from losslens.faces.implicit_tasks import Problem
+from losslens.faces.implicit.canvas import Canvas, draw, places, resolution, values_at
+from losslens.faces.implicit.pages import write_results
+from losslens.faces.implicit.plan import Plan, make_plan
+from losslens.faces.implicit.tasks import Problem
 from losslens.faces.progress import Bars, Quiet
 from losslens.measure.signals import missing
 from losslens.models.coordinates import CoordinateNetwork, ImplicitSpec
