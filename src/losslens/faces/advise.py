@@ -39,6 +39,10 @@ class Guidance:
 
     ``command`` measures it, beside the squared error as the loss to beat; ``contrast`` is how distances concentrate in
     these data, to be read with the published counter-evidence beside it.
+
+    >>> found = losslens.advise("digits")
+    >>> found.goal.name, found.losses[0].name
+    ('magnitude', 'continuous_bernoulli')
     """
 
     dataset: Dataset

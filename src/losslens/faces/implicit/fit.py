@@ -59,7 +59,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class Fit:
-    """What came of ``implicit``: the trained networks by kind, the one asked for first, and everything measured."""
+    """What came of ``implicit``: the trained networks by kind, the one asked for first, and everything measured.
+
+    >>> import numpy as np
+    >>> x = np.linspace(-1, 1, 16, dtype=np.float32)
+    >>> fit = losslens.implicit("image", np.outer(x, x), hidden=(32, 32), steps=5)
+    >>> list(fit.networks), fit.found.unit
+    (['siren'], 'dB')
+    """
 
     networks: dict[str, Trained]
     found: Fitted
