@@ -13,7 +13,7 @@ from losslens.data.profiles import Profiles
 from losslens.data.readers import read
 from losslens.data.working import sample, shape
 from losslens.data.zero_inflation import zero_shares
-from losslens.run.advice import Situation
+from losslens.run.situation import Situation
 
 
 def _made(values: np.ndarray, kind: str | None = None) -> Profiles:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from losslens.losses import LOSSES
-from losslens.run.advice import CHOICES, RULES, TRAPS, blind_to, prioritises
+from losslens.run.advice import blind_to, prioritises
+from losslens.run.rules import CHOICES, RULES, TRAPS
 
 GUIDE = Path(__file__).parent.parent / "docs" / "how-to-choose-a-loss.md"
 

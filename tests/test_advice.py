@@ -20,8 +20,9 @@ from losslens.data.readers import read
 from losslens.data.working import Sample, sample, shape
 from losslens.data.zero_inflation import zero_shares
 from losslens.losses import LOSSES
-from losslens.run.advice import CHOICES, OUTPUTS, RULES, TRAPS, activations, advised, named, traps
+from losslens.run.advice import activations, advised, named, traps
 from losslens.run.plan import sort_pairs
+from losslens.run.rules import CHOICES, OUTPUTS, RULES, TRAPS
 from losslens.vocabulary.errors import BadInput, UnknownName
 from losslens.vocabulary.quantities import Domain
 

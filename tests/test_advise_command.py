@@ -16,7 +16,7 @@ from tests.test_cli import HEAVY, imported
 
 from losslens.losses import LOSSES
 from losslens.measure.concentration import COUNTER_EVIDENCE
-from losslens.run.advice import RULES
+from losslens.run.rules import RULES
 
 
 def flat(text: str) -> str:

@@ -15,8 +15,8 @@ from tests.test_report_browser import visit
 
 import losslens
 from losslens.data.signals import read_picture
-from losslens.faces.implicit import Fit, load_fit
-from losslens.faces.implicit_tasks import TASKS
+from losslens.faces.implicit.fit import Fit, load_fit
+from losslens.faces.implicit.tasks import TASKS
 from losslens.models.coordinates import CoordinateNetwork, ImplicitSpec, siren_initialise
 from losslens.run.equations import helmholtz, point_source, standing_wave, wave
 from losslens.run.fields import Points, Response

@@ -9,7 +9,7 @@ from scipy.io import wavfile
 from tests.implicit_data import circle, film, picture, sphere, tone
 
 from losslens.data.signals import read_cloud, read_film, read_picture, read_sound
-from losslens.faces.signal_writers import write_film, write_picture, write_sound
+from losslens.faces.implicit.writers import write_film, write_picture, write_sound
 from losslens.vocabulary.errors import BadInput
 
 

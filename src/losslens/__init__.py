@@ -22,7 +22,7 @@ _HOMES = {
     "LosslensWarning": "losslens.vocabulary.errors",
     "LOSSES": "losslens.losses",
     "compare": "losslens.faces.compare",
-    "implicit": "losslens.faces.implicit",
+    "implicit": "losslens.faces.implicit.fit",
     "inspect": "losslens.faces.inspect",
     "load": "losslens.faces.models",
 }

@@ -21,9 +21,10 @@ from losslens.measure.goals import GOALS
 from losslens.models.spec import ModelSpec
 from losslens.report.build import dataset
 from losslens.report.document import Dataset, Goal
-from losslens.run.advice import Advice, Hint, Situation, activations, advised, reference, traps
+from losslens.run.advice import Advice, Hint, activations, advised, reference, traps
 from losslens.run.composition import Shared
 from losslens.run.plan import plan
+from losslens.run.situation import Situation
 from losslens.run.spec import TrainingSpec
 
 PRIOR = (
@@ -38,6 +39,10 @@ class Guidance:
 
     ``command`` measures it, beside the squared error as the loss to beat; ``contrast`` is how distances concentrate in
     these data, to be read with the published counter-evidence beside it.
+
+    >>> found = losslens.advise("digits")
+    >>> found.goal.name, found.losses[0].name
+    ('magnitude', 'continuous_bernoulli')
     """
 
     dataset: Dataset

@@ -15,7 +15,7 @@ from losslens import __version__
 from losslens.faces.advise_command import ADVISE_EXAMPLES, advise
 from losslens.faces.catalogue_commands import CATALOGUE_EXAMPLES, LIST_EXAMPLES, SHOW_EXAMPLES, catalogue, list_, show
 from losslens.faces.check_command import CHECK_EXAMPLES, check
-from losslens.faces.implicit_command import IMPLICIT_EXAMPLES, implicit
+from losslens.faces.implicit.command import IMPLICIT_EXAMPLES, implicit
 from losslens.faces.options import (
     Data,
     Group,

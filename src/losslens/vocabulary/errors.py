@@ -38,7 +38,11 @@ class Interrupted(LosslensError):
 
 
 class LosslensWarning(UserWarning):
-    """Something that runs but is mostly a mistake; says what was found, what it does and what to do."""
+    """Something that runs but is mostly a mistake; says what was found, what it does and what to do.
+
+    >>> issubclass(LosslensWarning, UserWarning)  # so that warnings.simplefilter("error", LosslensWarning) works
+    True
+    """
 
 
 def _rebuild(kind: type[BadInput], expected: str, found: str, remedy: str) -> BadInput:

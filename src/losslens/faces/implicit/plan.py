@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from losslens.faces.implicit_tasks import TASKS, Problem
+from losslens.faces.implicit.tasks import TASKS, Problem
 from losslens.models.coordinates import CoordinateNetwork, ImplicitSpec, NetworkKind
 from losslens.models.spec import Spec
 from losslens.run.fields import Field, content_hash

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from losslens.data.signals import PICTURES
-from losslens.faces.signal_writers import write_arrays, write_film, write_picture, write_sound
+from losslens.faces.implicit.writers import write_arrays, write_film, write_picture, write_sound
 from losslens.models.spec import Spec
 from losslens.run.fields import evaluate, grid
 from losslens.vocabulary.errors import BadInput
@@ -70,7 +70,7 @@ def values_at(canvas: Canvas, network: nn.Module, where: Tensor) -> Tensor:
 def resolution(canvas: Canvas, text: str | None) -> tuple[int, ...]:
     """A resolution such as 512x384, or 512 for the longest axis and the others in proportion.
 
-    >>> from losslens.faces.canvas import resolution, square
+    >>> from losslens.faces.implicit.canvas import resolution, square
     >>> resolution(square("image", "picture", (30, 20)), "60")
     (60, 40)
     """

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from losslens.data.signals import smaller
-from losslens.faces.canvas import SUFFIXES, shown, write
 from losslens.faces.folder import write as write_text
-from losslens.faces.implicit_tasks import Problem
-from losslens.faces.signal_writers import encoded
+from losslens.faces.implicit.canvas import SUFFIXES, shown, write
+from losslens.faces.implicit.tasks import Problem
+from losslens.faces.implicit.writers import encoded
 from losslens.report.fit import DRAWN, TITLES, Fitted, render
 
 Floats = npt.NDArray[np.float32]

@@ -82,7 +82,7 @@ def implicit(
                 remedy=f"Fit first, then: losslens implicit evaluate FOLDER --resolution {resolution} -o FILE",
             )
         from losslens.faces.folder import place
-        from losslens.faces.implicit import implicit as run
+        from losslens.faces.implicit.fit import implicit as run
         from losslens.faces.progress import automatic
 
         found = run(
@@ -121,8 +121,8 @@ def _evaluate(source: str | None, out: Path | None, resolution: str | None, json
             found="no folder" if source is None else "no file",
             remedy="For example: losslens implicit evaluate FOLDER --resolution 512x512 -o big.png",
         )
-    from losslens.faces.canvas import check_output, write
-    from losslens.faces.implicit import load_fit
+    from losslens.faces.implicit.canvas import check_output, write
+    from losslens.faces.implicit.fit import load_fit
 
     trained = load_fit(source)
     check_output(trained.canvas, out)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from losslens.data.signals import read_cloud, read_film, read_picture, read_sound
-from losslens.faces.canvas import Canvas, places, square
+from losslens.faces.implicit.canvas import Canvas, places, square
 from losslens.run import equations, signals, surfaces
 from losslens.run.fields import Field
 from losslens.vocabulary.errors import BadInput

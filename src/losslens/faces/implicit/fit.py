@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from losslens.faces.canvas import Canvas, draw, places, resolution, values_at
 from losslens.faces.devices import usable
 from losslens.faces.folder import Manifest, claim, earlier, held
-from losslens.faces.implicit_pages import write_results
-from losslens.faces.implicit_plan import Plan, make_plan
-from losslens.faces.implicit_tasks import Problem
+from losslens.faces.implicit.canvas import Canvas, draw, places, resolution, values_at
+from losslens.faces.implicit.pages import write_results
+from losslens.faces.implicit.plan import Plan, make_plan
+from losslens.faces.implicit.tasks import Problem
 from losslens.faces.progress import Bars, Quiet
 from losslens.measure.signals import missing
 from losslens.models.coordinates import CoordinateNetwork, ImplicitSpec
@@ -59,7 +59,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class Fit:
-    """What came of ``implicit``: the trained networks by kind, the one asked for first, and everything measured."""
+    """What came of ``implicit``: the trained networks by kind, the one asked for first, and everything measured.
+
+    >>> import numpy as np
+    >>> x = np.linspace(-1, 1, 16, dtype=np.float32)
+    >>> fit = losslens.implicit("image", np.outer(x, x), hidden=(32, 32), steps=5)
+    >>> list(fit.networks), fit.found.unit
+    (['siren'], 'dB')
+    """
 
     networks: dict[str, Trained]
     found: Fitted
