@@ -74,7 +74,13 @@ def started(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment(),
+        preexec_fn=_listens,
     )  # fmt: skip
+
+
+def _listens() -> None:
+    """Interrupts reach the command, also where these tests run in the background of a shell, which ignores them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def members(group: int) -> list[int]:
