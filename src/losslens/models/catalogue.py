@@ -81,6 +81,16 @@ _enter(
     reference="Polyak and Juditsky, SIAM Journal on Control and Optimization 30, 1992",
 )
 _enter(
+    name="pca_path_denoising",
+    summary="The PCA path, trained to restore profiles from corrupted ones: counts are thinned.",
+    called="with denoising PCA path",
+    network={"linear_path": True},
+    training=_NOISE,
+    use="Where much of what a profile shows is sampling noise, which the code should not carry.",
+    failure="Judged on clean profiles by squared error it may gain nothing over PCA: what it adds is for noisy ones.",
+    reference=_VINCENT,
+)
+_enter(
     name="denoising",
     summary="Sees a corrupted profile and must give the clean one back.",
     called="denoising",
