@@ -2,9 +2,9 @@
 
 Every lever is an ordinary option of ``losslens compare``: the linear path that starts at PCA, denoising, dropout,
 weight decay, the running mean of weights, a wider network, likelihoods of counts, and combinations. All others use the
-mean squared error with a linear output, and all the same splits and the same budget; dropout and what follows it are tried at the largest code only,
-where PCA is hardest to beat. A lead is paired by split, its 95 % interval corrected for splits
-that share samples; behind it in how many splits it is positive.
+mean squared error with a linear output; all have the same splits and the same budget. Dropout and what follows it are
+tried at the largest code only, where PCA is hardest to beat. A lead is paired by split, its 95 % interval corrected for
+splits that share samples; behind it in how many splits it is positive.
 
     python benchmarks/beating_pca.py --json benchmarks/results/beating-pca.json
 """
