@@ -144,8 +144,8 @@ def norm_variance(code: Tensor) -> Tensor:
 
     .. math:: \mathrm{mean}_i \left(\|h_i\| - \mu\right)^2, \qquad \mu = \mathrm{mean}_j \|h_j\|
 
-    Shapes: (batch, units) -> (). The spherical embedding constraint. Whether a gradient passes through the mean makes no
-    difference. A zero row gets none.
+    Shapes: (batch, units) -> (). The spherical embedding constraint. Whether a gradient passes through the mean
+    makes no difference. A zero row gets none.
 
     >>> losslens.norm_variance(torch.tensor([[3.0, 4.0], [0.0, 7.0]]))
     tensor(1.)

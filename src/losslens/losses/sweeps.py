@@ -226,7 +226,7 @@ def two_batches(_: LossEntry) -> Sweeps:
 
 
 def one_batch(entry: LossEntry) -> Sweeps:
-    """Of directions, the arc over which eight are spread evenly; else the mean activation of units, or one row's norm."""
+    """Of directions, the arc over which eight are spread; else the mean activation of units, or the norm of a row."""
     if entry.link == "sigmoid":
         rate = Line("", lambda mean: (mean.expand(4, 1),))
         return (Sweep("mean activation of a unit", 0.01, 0.9, (rate,)),)

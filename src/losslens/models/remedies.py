@@ -84,10 +84,9 @@ def cut_initialise(model: nn.Module, c: float, *, form: Form = "all", batch: Any
       directions. For chains of linear layers, convolutions and what commutes with a positive factor, such as ReLU.
     - ``last``: weight and bias of the last linear layer: the output shrinks by c and keeps its directions.
 
-    With a ``batch`` (what the model takes, a tensor) its embedding is measured before and after, without touching running
+    With a ``batch`` (what the model takes) its embedding is measured before and after, without touching running
     statistics or random numbers, and a :class:`losslens.LosslensWarning` says if directions collapsed. BadInput for a c
-    below 1, an unknown form, or a model that the form cannot be exact on. Published constants: 3 for contrastive methods,
-    9 for the others.
+    below 1, an unknown form, or a model that the form cannot be exact on.
 
     Source: Draganov, Vadgama and Bekkers, arXiv 2406.16468; the last two forms are this library's.
 
@@ -197,8 +196,8 @@ def _warning(cut: Cut) -> str:
     assert cut.before is not None
     assert cut.after is not None
     return (
-        f"The cut by {cut.c:g} (form {cut.form}) made directions nearly one: mean cosine between embeddings of different "
-        f"samples {cut.after.cosine:.3f}, before {cut.before.cosine:.3f}. Take form='last' or form='exact', which keep "
+        f"The cut by {cut.c:g} (form {cut.form}) made directions nearly one: mean cosine between embeddings of "
+        f"different samples {cut.after.cosine:.3f}, before {cut.before.cosine:.3f}. Take form='last' or form='exact', which keep "
         "directions, or a smaller constant."
     )
 
