@@ -12,7 +12,7 @@ from losslens.lab.pairs import Course, Pairs, climb, pairs_at
 from losslens.models.remedies import GradScale
 from losslens.vocabulary.errors import BadInput
 
-MOST = 50_000  # simulated steps of one reading
+MOST_READ = 50_000  # simulated steps of one reading
 COUNT = 4  # pairs; at one angle and one norm all go the same way
 
 
@@ -92,7 +92,7 @@ def read(setting: Setting) -> Reading:
         decay=setting.decay,
         grad_scale=setting.grad_scale,
         until=setting.until,
-        most=MOST,
+        most=MOST_READ,
     )
     steps = Figure(f"steps until cosine {setting.until:g}", expected, course.steps, "simulation")
     return Reading(setting, (*_of_one_step(setting, pairs, course), *_of_decay(setting), steps), course)
@@ -127,6 +127,6 @@ def _of_decay(setting: Setting) -> list[Figure]:
 
 def _by_autograd(setting: Setting, pairs: Pairs) -> float:
     one = pairs.one.clone().requires_grad_()
-    torch.cosine_similarity(GradScale(setting.grad_scale)(one), pairs.other).sum().backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(torch.cosine_similarity(GradScale(setting.grad_scale)(one), pairs.other).sum())
     assert one.grad is not None
     return round(float(one.grad.norm(dim=1).mean()), 12)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from losslens.losses.contrastive import info_nce
 from losslens.losses.profile import unit
+from losslens.models.threads import one_thread
 
 NEIGHBOURS = 10
 
@@ -96,6 +97,11 @@ def train_toy(toy: Toy, *, seed: int, decay: float = 0.0) -> ToyRun:
     >>> bool(run.right.float().mean() > 0.4)
     True
     """
+    with one_thread():  # threads would only wait for each other
+        return _trained(toy, seed, decay)
+
+
+def _trained(toy: Toy, seed: int, decay: float) -> ToyRun:
     values, labels = toy_data(toy, seed)
     seen, unseen = slice(None, toy.points), slice(toy.points, None)
     generator = torch.Generator().manual_seed(seed)
@@ -104,10 +110,10 @@ def train_toy(toy: Toy, *, seed: int, decay: float = 0.0) -> ToyRun:
     courses = [_class_norms(network(values[seen]), labels[seen], len(toy.frequencies))]
     for _ in range(toy.epochs):
         partners = _partners(labels[seen], generator)
-        for chosen in torch.randperm(toy.points, generator=generator).split(toy.batch):
+        for chosen in torch.split(torch.randperm(toy.points, generator=generator), toy.batch):
             optimiser.zero_grad()
             a, b = network(values[chosen]), network(values[partners[chosen]])
-            info_nce(a, b, temperature=toy.temperature).backward()
+            torch.autograd.backward(info_nce(a, b, temperature=toy.temperature))
             optimiser.step()
         courses.append(_class_norms(network(values[seen]), labels[seen], len(toy.frequencies)))
     with torch.no_grad():
@@ -139,7 +145,7 @@ def _network(toy: Toy, generator: torch.Generator) -> nn.Sequential:
 def _partners(labels: Tensor, generator: torch.Generator) -> Tensor:
     """For each point another (or the same) of its class."""
     partners = torch.empty_like(labels)
-    for label in labels.unique():
+    for label in torch.unique(labels):
         members = (labels == label).nonzero().squeeze(1)
         partners[members] = members[torch.randint(len(members), (len(members),), generator=generator)]
     return partners

@@ -1,0 +1,203 @@
+"""The page of one setting of the laboratory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from losslens import lab
+from losslens.lab.reading import Figure, Reading, Setting
+from losslens.report.article import Article, Plot, Section, Table
+from losslens.report.plots import Axis, Curve, arrows, curves
+
+DRAWN = 300  # points of a curve
+NORMS = tuple(10.0 ** (place / 10.0) for place in range(-10, 16))
+STARTS = (0.4, 0.7, 1.0, 1.5)  # norms of the points that move in the plane
+PLACES = 20  # of the slider
+STRENGTH = 0.2  # the step in the plane: large, so that growth is seen
+PULLS, PULL = 2000, 0.5  # steps towards ever new directions, and their size
+FEW = {"count": 100, "seed": 0}
+
+
+def article(reading: Reading) -> Article:
+    """Figures, the plane, the course, growth, and steps by norm."""
+    return Article(
+        name="lab",
+        sentence=_sentence(reading),
+        lead=(
+            "The gradient of a cosine at a point is the other's direction without the part along the point, divided by "
+            "the point's norm. It fades where the norm is large and where directions agree or are opposite, and every "
+            "step along it makes the norm grow.",
+        ),
+        sections=(_figures(reading), _plane(reading.setting), _course(reading), _growth(), _by_norm(reading)),
+    )
+
+
+def _sentence(reading: Reading) -> str:
+    setting, steps = reading.setting, reading.course.steps
+    start = f"From norm {setting.norm:g} at {math.degrees(setting.angle):g} degrees"
+    if steps is None:
+        return f"{start} the cosine does not reach {setting.until:g} in {lab.MOST_READ:,} steps."
+    reference = Setting(step=setting.step, angle=setting.angle, sides=setting.sides, until=setting.until).steps
+    times = f": {setting.steps / reference:.3g} times as many as from norm 1 without remedies" if reference else ""
+    return f"{start} the cosine reaches {setting.until:g} in {steps:,} steps{times}."
+
+
+def _figures(reading: Reading) -> Section:
+    rows = tuple((each.what, number(each.formula), _measured(each), each.by) for each in reading.figures)
+    table = Table(title="Closed form and measurement", columns=("", "closed form", "measured", "by"), rows=rows)
+    more = (
+        ("The closed form of the number of steps knows nothing of the decay.",) if reading.setting.decay > 0.0 else ()
+    )
+    return Section(title="What a step does here", tables=(table,), paragraphs=more, notes=(_told(reading.setting),))
+
+
+def _told(setting: Setting) -> str:
+    moves = "both sides move" if setting.sides == 2 else "one side moves"
+    return (
+        f"{moves}, step {setting.step:g} for a pair, {setting.dimension} dimensions, weight decay {setting.decay:g}, "
+        f"GradScale {setting.grad_scale:g}"
+    ).capitalize() + "."
+
+
+def _measured(figure: Figure) -> str:
+    return f"more than {lab.MOST_READ:,}" if figure.measured is None and figure.by else number(figure.measured)
+
+
+def number(value: float | None) -> str:
+    """A number as it is to be read: to five digits, whole ones with commas.
+
+    >>> number(9501.4), number(0.03998401), number(None)
+    ('9,501', '0.039984', '–')
+    """
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000.0 or value == int(value) else f"{value:.5g}"
+
+
+def _plane(setting: Setting) -> Section:
+    field = lab.gradient_field(extent=2.25, resolution=18)
+    trace = arrows(field.points.tolist(), (0.25 * field.vectors).tolist(), longest=0.25)
+    starts = torch.tensor([_at(setting.angle, norm) for norm in STARTS] + [_at(-2.9, 1.0)])
+    ways = lab.paths(
+        starts, step=STRENGTH, steps=5 * PLACES, decay=setting.decay, grad_scale=setting.grad_scale
+    ).tolist()
+    moving = [{"type": "scatter", "mode": "lines+markers", "name": f"from norm {norm:g}", **_until(ways, place, 0)}
+              for place, norm in enumerate((*STARTS, 1.0))]  # fmt: skip
+    moving[-1]["name"] = "from nearly opposite"
+    target = {"type": "scatter", "mode": "lines", "name": "target", "x": [0, 2.25], "y": [0, 0], "line": {"width": 4}}
+    layout = {
+        "xaxis": {"range": [-2.3, 2.3]}, "yaxis": {"range": [-2.3, 2.3], "scaleanchor": "x"}, "height": 620,
+        "sliders": [{"currentvalue": {"prefix": "steps: "}, "pad": {"t": 30}, "steps": _slider(ways)}],
+    }  # fmt: skip
+    words = (
+        "Arrows around the origin, all across the direction to the origin, longer near it; points that move along them."
+    )
+    plot = Plot(
+        title=f"Gradient field in two dimensions, and points that follow it (step {STRENGTH:g})",
+        words=words,
+        figure={"data": [trace, target, *moving], "layout": layout},
+    )
+    text = (
+        "Arrows point where the cosine with the target (to the right) rises. None has a part along its point, so points "
+        "swing around the origin and move outwards; far points and nearly opposite ones hardly turn. Move the slider."
+    )
+    return Section(title="The gradient field", paragraphs=(text,), plots=(plot,))
+
+
+def _at(angle: float, norm: float) -> tuple[float, float]:
+    return norm * math.cos(angle), norm * math.sin(angle)
+
+
+def _until(ways: list[Any], place: int, step: int) -> dict[str, list[float]]:
+    """The way of a point up to a step."""
+    way = [points[place] for points in ways[: step + 1]]
+    return {"x": [round(x, 3) for x, _ in way], "y": [round(y, 3) for _, y in way]}
+
+
+def _slider(ways: list[Any]) -> list[dict[str, Any]]:
+    """One position each five steps, which changes the traces behind the arrows and the target."""
+    positions = []
+    for step in range(0, len(ways), 5):
+        parts = [_until(ways, place, step) for place in range(len(ways[0]))]
+        data = {axis: [part[axis] for part in parts] for axis in ("x", "y")}
+        traces = list(range(2, 2 + len(parts)))
+        positions.append({"label": str(step), "method": "restyle", "args": [data, traces]})
+    return positions
+
+
+def _course(reading: Reading) -> Section:
+    setting, course = reading.setting, reading.course
+    places = _thinned(len(course.cosine))
+    more: dict[str, Any] = {"sides": setting.sides, "grad_scale": setting.grad_scale}
+    formula = [math.cos(lab.angle_after(place, setting.angle, setting.norm, setting.step, **more)) for place in places]
+    cosines = {
+        "simulated": Curve(places, [course.cosine[place] for place in places]),
+        "small steps, closed form": Curve(places, formula, dash="dash"),
+    }
+    norms = {"simulated": Curve(places, [course.norm[place] for place in places])}
+    return Section(
+        title="Step by step",
+        plots=(
+            Plot(title="Cosine", words="Cosine by step.", figure=curves(cosines, Axis("step"), Axis("cosine"))),
+            Plot(title="Norm", words="Norm by step.", figure=curves(norms, Axis("step"), Axis("norm"))),
+        ),
+    )
+
+
+def _growth() -> Section:
+    sine = 1.0 - 1.0 / 20.0
+    grown = lab.wander(PULLS, norm=1.0, step=PULL, **FEW)  # type: ignore[arg-type]
+    decayed = lab.wander(PULLS, norm=1.0, step=PULL, decay=0.01, **FEW)  # type: ignore[arg-type]
+    places = _thinned(PULLS + 1)
+    level = lab.equilibrium_norm(PULL, 0.01, sine_squared=sine)
+    named = {
+        "no decay, simulated": Curve(places, [grown[place] for place in places]),
+        "no decay, closed form": Curve(
+            places, [lab.norm_after(place, 1.0, PULL, sine_squared=sine) for place in places], dash="dash"
+        ),
+        "decay 0.01, simulated": Curve(places, [decayed[place] for place in places]),
+        "equilibrium, closed form": Curve([0, PULLS], [level, level], dash="dash"),
+    }
+    text = (
+        "Points that are pulled towards a new direction at each step never arrive, as in training on ever new views. "
+        "Their norm grows with the fourth root of time; weight decay holds it at a level."
+    )
+    plot = Plot(
+        title=f"Norm by step (step {PULL:g})",
+        words="Norms that grow ever more slowly, and level off with decay.",
+        figure=curves(named, Axis("step"), Axis("mean norm")),
+    )
+    return Section(title="Growth of the norm, and weight decay", paragraphs=(text,), plots=(plot,))
+
+
+def _by_norm(reading: Reading) -> Section:
+    setting = reading.setting
+    named = {f"GradScale {power:g}": Curve(NORMS, _steps(setting, power)) for power in (0.0, 1.0, 2.0)}
+    if reading.course.steps:
+        named["simulated here"] = Curve([setting.norm], [float(reading.course.steps)], mode="markers")
+    plot = Plot(
+        title=f"Steps until cosine {setting.until:g}",
+        words="Steps by norm: quadratic without GradScale, linear with power one, level with power two.",
+        figure=curves(named, Axis("norm", log=True), Axis("steps", log=True)),
+    )
+    text = "Quadratic in the norm; GradScale with power 1 makes it linear, with power 2 the norm drops out."
+    return Section(title="Steps by norm", paragraphs=(text,), plots=(plot,))
+
+
+def _steps(setting: Setting, power: float) -> list[float]:
+    return [
+        lab.steps_needed(
+            norm, setting.step, angle=setting.angle, until=setting.until, sides=setting.sides, grad_scale=power
+        )
+        for norm in NORMS
+    ]
+
+
+def _thinned(count: int) -> Sequence[int]:
+    """At most so many places from first to last."""
+    every = max(1, -(-count // DRAWN))
+    return sorted({*range(0, count, every), count - 1})
