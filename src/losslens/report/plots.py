@@ -49,7 +49,8 @@ def curves(named: Mapping[str, Curve], x: Axis, y: Axis) -> dict[str, Any]:
     """
     traces = [
         {
-            "type": "scatter", "mode": curve.mode, "name": name, "x": rounded(list(curve.x), 6), "y": rounded(list(curve.y), 6),
+            "type": "scatter", "mode": curve.mode, "name": name,
+            "x": rounded(list(curve.x), 6), "y": rounded(list(curve.y), 6),
             "line": {"color": PALETTE[place % len(PALETTE)], "dash": curve.dash, "width": 2}, "marker": {"size": 8},
         }
         for place, (name, curve) in enumerate(named.items())

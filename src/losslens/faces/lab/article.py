@@ -93,17 +93,15 @@ def _plane(setting: Setting) -> Section:
         "xaxis": {"range": [-2.3, 2.3]}, "yaxis": {"range": [-2.3, 2.3], "scaleanchor": "x"}, "height": 620,
         "sliders": [{"currentvalue": {"prefix": "steps: "}, "pad": {"t": 30}, "steps": _slider(ways)}],
     }  # fmt: skip
-    words = (
-        "Arrows around the origin, all across the direction to the origin, longer near it; points that move along them."
-    )
+    words = "Arrows across the direction to the origin, longer near it, and points that move along them."
     plot = Plot(
         title=f"Gradient field in two dimensions, and points that follow it (step {STRENGTH:g})",
         words=words,
         figure={"data": [trace, target, *moving], "layout": layout},
     )
     text = (
-        "Arrows point where the cosine with the target (to the right) rises. None has a part along its point, so points "
-        "swing around the origin and move outwards; far points and nearly opposite ones hardly turn. Move the slider."
+        "Arrows point where the cosine with the target (to the right) rises. None has a part along its point, so that "
+        "points swing around the origin and move outwards; far and nearly opposite ones hardly turn. Move the slider."
     )
     return Section(title="The gradient field", paragraphs=(text,), plots=(plot,))
 
