@@ -42,8 +42,8 @@ def reproduce(
     concentration: distances under L1 and L2 in up to 100 dimensions, and neighbours' labels under seven exponents
     (Aggarwal, Hinneburg and Keim, ICDT 2001), with the published counter-evidence.
 
-    pitfalls: how the cosine's gradient fades with norms and at opposite directions, InfoNCE's forces, norms under weight
-    decay, and norms as confidence (Draganov et al., arXiv 2406.16468 and 2502.09252). Writes report.html and
+    pitfalls: how the cosine's gradient fades with norms and at opposite directions, InfoNCE's forces, norms under
+    weight decay, and norms as confidence (Draganov et al., arXiv 2406.16468 and 2502.09252). Writes report.html and
     results.json.
     """
     if experiment not in EXPERIMENTS:

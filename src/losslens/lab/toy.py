@@ -104,7 +104,7 @@ def train_toy(toy: Toy, *, seed: int, decay: float = 0.0) -> ToyRun:
 def _trained(toy: Toy, seed: int, decay: float) -> ToyRun:
     values, labels = toy_data(toy, seed)
     seen, unseen = slice(None, toy.points), slice(toy.points, None)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(2**31 + seed)  # other numbers than those of the data
     network = _network(toy, generator)
     optimiser = torch.optim.SGD(network.parameters(), lr=toy.learning_rate, weight_decay=decay)
     courses = [_class_norms(network(values[seen]), labels[seen], len(toy.frequencies))]

@@ -19,7 +19,7 @@ STARTS = (0.4, 0.7, 1.0, 1.5)  # norms of the points that move in the plane
 PLACES = 20  # of the slider
 STRENGTH = 0.2  # the step in the plane: large, so that growth is seen
 PULLS, PULL = 2000, 0.5  # steps towards ever new directions, and their size
-FEW = {"count": 100, "seed": 0}
+FEW: dict[str, Any] = {"count": 100, "seed": 0}
 
 
 def article(reading: Reading) -> Article:
@@ -148,8 +148,8 @@ def _course(reading: Reading) -> Section:
 
 def _growth() -> Section:
     sine = 1.0 - 1.0 / 20.0
-    grown = lab.wander(PULLS, norm=1.0, step=PULL, **FEW)  # type: ignore[arg-type]
-    decayed = lab.wander(PULLS, norm=1.0, step=PULL, decay=0.01, **FEW)  # type: ignore[arg-type]
+    grown = lab.wander(PULLS, norm=1.0, step=PULL, **FEW)
+    decayed = lab.wander(PULLS, norm=1.0, step=PULL, decay=0.01, **FEW)
     places = _thinned(PULLS + 1)
     level = lab.equilibrium_norm(PULL, 0.01, sine_squared=sine)
     named = {

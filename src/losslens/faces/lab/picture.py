@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -28,7 +28,7 @@ def picture(setting: Setting) -> str:
         plane, growth = figure.add_axes((0.05, 0.13, 0.42, 0.78)), figure.add_axes((0.57, 0.13, 0.41, 0.78))
         _plane(plane)
         for place, norm in enumerate(NORMS):
-            style = {"color": COLOURS[place], "linestyle": DASHES[place]}
+            style: Any = {"color": COLOURS[place], "linestyle": DASHES[place]}
             plane.plot(*ways[:, place].T.tolist(), **style)
             growth.plot(ways[:, place].norm(dim=1).tolist(), label=f"from norm {norm:g}", **style)
         growth.set(title=f"norm by step (step {STEP:g})", xlabel="step")

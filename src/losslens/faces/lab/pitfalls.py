@@ -21,8 +21,8 @@ SOURCE = (
 FIRST_STEP = (
     "Pairs are made as in that notebook: the partner lies between a random direction and the point or its opposite, so "
     "angles vary within a row; the start angle is that of the mean cosine. The notebook's first step goes along the "
-    "other point itself and not along the cosine's gradient, which changes the norms by up to 2 % and so the steps by up to "
-    "4 %: the column 'with their first step' has it, the column 'here' does not."
+    "other point itself and not along the cosine's gradient, which changes the norms by up to 2 % and so the steps by "
+    "up to 4 %: the column 'with their first step' has it, the column 'here' does not."
 )
 
 
@@ -111,7 +111,7 @@ def _angles(rows: Sequence[Steps]) -> Section:
     return Section(
         title="Steps by start angle: logarithmic, and mild",
         paragraphs=(
-            f"At norm 1, from {last.start:.2f} rad {last.measured} steps, from {middle.start:.2f} rad {middle.measured}. "
+            f"At norm 1, from {last.start:.2f} rad {last.measured} steps, from {middle.start:.2f} {middle.measured}. "
             "The gradient does vanish at opposite directions, but pairs leave them at an exponential pace.",
         ),
         plots=(
@@ -225,12 +225,13 @@ def _confidence(toy: ToyNorms) -> Section:
         (f"{each.low:.2f} to {each.high:.2f}", f"{each.samples:,}", f"{each.accuracy:.3f}") for each in toy.bins
     )
     shorter, longer = toy.halves
+    more = ": the norm tells more than how frequent the class is." if longer > shorter else "."
     return Section(
         title="Norm as confidence",
         paragraphs=(
-            f"Of points that the network has not seen, the 10 nearest training points name the class of {toy.accuracy:.1%}. "
-            f"Within classes it is {shorter:.1%} for the shorter half and {longer:.1%} for the longer half: the norm "
-            "tells more than how frequent the class is.",
+            f"Of points that the network has not seen, the 10 nearest training points name the right class for "
+            f"{toy.accuracy:.1%}. Within classes it is {shorter:.1%} for the shorter half and {longer:.1%} for the longer "
+            f"half{more}",
         ),
         plots=(
             Plot(
