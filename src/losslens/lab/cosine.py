@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from losslens.losses.pairs import length
 from losslens.losses.profile import unit
 from losslens.vocabulary.errors import BadInput
 
@@ -43,7 +44,7 @@ def cosine_gradient(z: Tensor, other: Tensor) -> Tensor:
     >>> losslens.lab.cosine_gradient(torch.tensor([4.0, 0.0]), torch.tensor([3.0, 3.0]))
     tensor([0.0000, 0.1768])
     """
-    norm = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
+    norm = length(z).unsqueeze(-1)
     return across(unit(other), unit(z)) / torch.where(norm == 0.0, math.inf, norm)
 
 
@@ -70,7 +71,7 @@ def stepped(z: Tensor, other: Tensor, step: float, *, decay: float = 0.0, grad_s
     >>> losslens.lab.stepped(torch.tensor([4.0, 0.0]), torch.tensor([0.0, 3.0]), 2.0)
     tensor([4.0000, 0.5000])
     """
-    pull = cosine_gradient(z, other) * torch.linalg.vector_norm(z, dim=-1, keepdim=True).pow(grad_scale)
+    pull = cosine_gradient(z, other) * length(z).unsqueeze(-1).pow(grad_scale)
     moved: Tensor = z * (1.0 - step * decay) + pull * step
     return moved
 
@@ -95,7 +96,7 @@ def info_nce_forces(a: Tensor, b: Tensor, *, temperature: float = 0.1) -> Forces
     if not temperature > 0.0:
         raise BadInput(expected="a positive temperature", found=f"{temperature:g}")
     rows, others = unit(a), unit(b)
-    norm = torch.linalg.vector_norm(a, dim=-1, keepdim=True)
+    norm = length(a).unsqueeze(-1)
     scale = temperature * torch.where(norm == 0.0, math.inf, norm)
     mixed = torch.softmax(rows @ others.T / temperature, 1) @ others
     return Forces(-across(others, rows) / scale, across(mixed, rows) / scale)
@@ -150,8 +151,8 @@ def cosine_change(cosine: float, norm: float, step: float, *, sides: int = 2, gr
     sine = 1.0 - cosine * cosine
     if sides == 2:
         return 2.0 * effective * sine * (1.0 - effective * cosine) / (1.0 + effective * effective * sine)
-    length = math.sqrt(1.0 + effective * effective * sine)
-    return effective * sine * (1.0 - cosine * effective / (1.0 + length)) / length
+    stretch = math.sqrt(1.0 + effective * effective * sine)
+    return effective * sine * (1.0 - cosine * effective / (1.0 + stretch)) / stretch
 
 
 def angle_after(

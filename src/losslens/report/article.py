@@ -80,7 +80,7 @@ def show(article: Article, console: Console) -> None:
 def _table(table: Table) -> Any:
     from rich.table import Table as Drawn
 
-    drawn = Drawn(title=table.title, box=None, title_justify="left", title_style="italic")
+    drawn = Drawn(title=table.title or None, box=None, title_justify="left", title_style="italic")
     for place, column in enumerate(table.columns):
         drawn.add_column(column, justify="right" if place else "left")
     for row in table.rows:

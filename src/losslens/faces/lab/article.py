@@ -11,6 +11,7 @@ import torch
 from losslens import lab
 from losslens.lab.reading import Figure, Reading, Setting
 from losslens.report.article import Article, Plot, Section, Table
+from losslens.report.figures import PALETTE
 from losslens.report.plots import Axis, Curve, arrows, curves
 
 DRAWN = 300  # points of a curve
@@ -56,11 +57,11 @@ def _figures(reading: Reading) -> Section:
 
 
 def _told(setting: Setting) -> str:
-    moves = "both sides move" if setting.sides == 2 else "one side moves"
+    moves = "Both sides move" if setting.sides == 2 else "One side moves"
     return (
         f"{moves}, step {setting.step:g} for a pair, {setting.dimension} dimensions, weight decay {setting.decay:g}, "
-        f"GradScale {setting.grad_scale:g}"
-    ).capitalize() + "."
+        f"GradScale {setting.grad_scale:g}."
+    )
 
 
 def _measured(figure: Figure) -> str:
@@ -79,31 +80,35 @@ def number(value: float | None) -> str:
 
 
 def _plane(setting: Setting) -> Section:
-    field = lab.gradient_field(extent=2.25, resolution=18)
-    trace = arrows(field.points.tolist(), (0.25 * field.vectors).tolist(), longest=0.25)
-    starts = torch.tensor([_at(setting.angle, norm) for norm in STARTS] + [_at(-2.9, 1.0)])
-    ways = lab.paths(
-        starts, step=STRENGTH, steps=5 * PLACES, decay=setting.decay, grad_scale=setting.grad_scale
-    ).tolist()
-    moving = [{"type": "scatter", "mode": "lines+markers", "name": f"from norm {norm:g}", **_until(ways, place, 0)}
-              for place, norm in enumerate((*STARTS, 1.0))]  # fmt: skip
-    moving[-1]["name"] = "from nearly opposite"
-    target = {"type": "scatter", "mode": "lines", "name": "target", "x": [0, 2.25], "y": [0, 0], "line": {"width": 4}}
-    layout = {
-        "xaxis": {"range": [-2.3, 2.3]}, "yaxis": {"range": [-2.3, 2.3], "scaleanchor": "x"}, "height": 620,
-        "sliders": [{"currentvalue": {"prefix": "steps: "}, "pad": {"t": 30}, "steps": _slider(ways)}],
-    }  # fmt: skip
-    words = "Arrows across the direction to the origin, longer near it, and points that move along them."
-    plot = Plot(
-        title=f"Gradient field in two dimensions, and points that follow it (step {STRENGTH:g})",
-        words=words,
-        figure={"data": [trace, target, *moving], "layout": layout},
-    )
     text = (
         "Arrows point where the cosine with the target (to the right) rises. None has a part along its point, so that "
         "points swing around the origin and move outwards; far and nearly opposite ones hardly turn. Move the slider."
     )
+    plot = Plot(
+        title=f"Gradient field in two dimensions, and points that follow it (step {STRENGTH:g})",
+        words="Arrows across the direction to the origin, longer near it, and points that move along them.",
+        figure=_field(setting),
+    )
     return Section(title="The gradient field", paragraphs=(text,), plots=(plot,))
+
+
+def _field(setting: Setting) -> dict[str, Any]:
+    """Arrows, the target, and points whose ways a slider lengthens."""
+    field = lab.gradient_field(extent=2.25, resolution=18)
+    trace = arrows(field.points.tolist(), (0.25 * field.vectors).tolist(), longest=0.25)
+    target = {"type": "scatter", "mode": "lines", "name": "target", "x": [0, 2.25], "y": [0, 0], "line": {"width": 4}}
+    starts = {f"from norm {norm:g}": _at(setting.angle, norm) for norm in STARTS}
+    starts["from nearly opposite"] = _at(-2.9, 1.0)
+    more = {"decay": min(setting.decay, 1.0), "grad_scale": setting.grad_scale}
+    ways = lab.paths(torch.tensor([*starts.values()]), step=STRENGTH, steps=5 * PLACES, **more).tolist()
+    moving = [
+        {"type": "scatter", "mode": "lines+markers", "name": name, "line": {"color": colour}, **_until(ways, place, 0)}
+        for place, (name, colour) in enumerate(zip(starts, PALETTE, strict=False))
+    ]
+    slider = {"currentvalue": {"prefix": "steps: "}, "pad": {"t": 30}, "steps": _slider(ways)}
+    axes = {"range": [-2.3, 2.3], "constrain": "domain"}
+    layout = {"xaxis": axes, "yaxis": {**axes, "scaleanchor": "x"}, "height": 620, "sliders": [slider]}
+    return {"data": [trace, target, *moving], "layout": layout}
 
 
 def _at(angle: float, norm: float) -> tuple[float, float]:

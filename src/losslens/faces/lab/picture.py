@@ -22,7 +22,7 @@ STEP, STEPS = 0.2, 100
 def picture(setting: Setting) -> str:
     """Both panels as SVG; BadInput where matplotlib is missing."""
     starts = torch.tensor([[norm * math.cos(setting.angle), norm * math.sin(setting.angle)] for norm in NORMS])
-    ways = lab.paths(starts, step=STEP, steps=STEPS, decay=setting.decay, grad_scale=setting.grad_scale)
+    ways = lab.paths(starts, step=STEP, steps=STEPS, decay=min(setting.decay, 1.0), grad_scale=setting.grad_scale)
 
     def fill(figure: Figure) -> None:
         plane, growth = figure.add_axes((0.05, 0.13, 0.42, 0.78)), figure.add_axes((0.57, 0.13, 0.41, 0.78))

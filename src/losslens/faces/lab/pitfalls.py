@@ -229,9 +229,9 @@ def _confidence(toy: ToyNorms) -> Section:
     return Section(
         title="Norm as confidence",
         paragraphs=(
-            f"Of points that the network has not seen, the 10 nearest training points name the right class for "
-            f"{toy.accuracy:.1%}. Within classes it is {shorter:.1%} for the shorter half and {longer:.1%} for the longer "
-            f"half{more}",
+            "Of points that the network has not seen, the 10 nearest training points name the right class for "
+            f"{toy.accuracy:.1%}. Within classes it is {shorter:.1%} for the shorter half and {longer:.1%} for the "
+            f"longer half{more}",
         ),
         plots=(
             Plot(
@@ -246,7 +246,7 @@ def _confidence(toy: ToyNorms) -> Section:
 
 
 def _percent(row: Steps) -> str:
-    return f"{row.measured / row.published - 1.0:+.1%}"
+    return f"{round(row.measured / row.published - 1.0, 3) + 0.0:+.1%}"  # no minus before zero
 
 
 def _mean(numbers: Sequence[float]) -> float:
