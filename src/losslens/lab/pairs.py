@@ -11,6 +11,7 @@ from torch import Tensor
 
 from losslens.lab.cosine import across, stepped
 from losslens.losses.profile import unit
+from losslens.models.threads import one_thread
 from losslens.vocabulary.errors import BadInput
 
 MOST = 200_000  # steps of a simulation that does not arrive
@@ -85,6 +86,7 @@ def interpolated_pairs(
     return Pairs(norm * one, norm * unit((1.0 - abs(weight)) * other - weight * one))
 
 
+@one_thread()  # threads would only wait for each other
 def climb(
     pairs: Pairs,
     *,
@@ -123,6 +125,7 @@ def climb(
             other = keep * other + (direction - cosine * towards) * (step * others ** (grad_scale - 1.0))
 
 
+@one_thread()
 def wander(
     steps: int,
     *,

@@ -87,6 +87,7 @@ def toy_data(toy: Toy, seed: int) -> ToyData:
     return ToyData(10.0 * unit(centres[labels] + noise) @ seen, labels)
 
 
+@one_thread()
 def train_toy(toy: Toy, *, seed: int, decay: float = 0.0) -> ToyRun:
     """Train a perceptron of one hidden layer so that points of one class find each other (InfoNCE), by plain SGD.
 
@@ -97,11 +98,6 @@ def train_toy(toy: Toy, *, seed: int, decay: float = 0.0) -> ToyRun:
     >>> bool(run.right.float().mean() > 0.4)
     True
     """
-    with one_thread():  # threads would only wait for each other
-        return _trained(toy, seed, decay)
-
-
-def _trained(toy: Toy, seed: int, decay: float) -> ToyRun:
     values, labels = toy_data(toy, seed)
     seen, unseen = slice(None, toy.points), slice(toy.points, None)
     generator = torch.Generator().manual_seed(2**31 + seed)  # other numbers than those of the data
