@@ -212,6 +212,16 @@ def test_a_pair_that_does_not_arrive_is_said_to(monkeypatch):
     assert "more than" in made.sections[0].tables[0].rows[-1][2]
 
 
+def test_where_the_closed_form_does_not_hold_the_report_says_so():
+    told = {
+        "overshoots": lab.Setting(norm=0.1),
+        "nothing of the decay": lab.Setting(decay=0.1, until=0.5),
+    }
+    for words, setting in told.items():
+        assert words in " ".join(lab_article(lab.read(setting)).sections[0].paragraphs)
+    assert lab_article(lab.read(lab.Setting())).sections[0].paragraphs == ()
+
+
 @pytest.mark.parametrize("options", [("--weight-decay", 2), ("--grad-scale", 2, "--norm", 20), ("--sides", 1)])
 def test_every_remedy_can_be_drawn(tmp_path, options):
     assert call("lab", *options, "-o", tmp_path / "out").status == 0

@@ -20,6 +20,7 @@ STARTS = (0.4, 0.7, 1.0, 1.5)  # norms of the points that move in the plane
 PLACES = 20  # of the slider
 STRENGTH = 0.2  # the step in the plane: large, so that growth is seen
 PULLS, PULL = 2000, 0.5  # steps towards ever new directions, and their size
+OVERSHOOT = 0.5  # radians of one step from which on formulas for small steps are left
 FEW: dict[str, Any] = {"count": 100, "seed": 0}
 
 
@@ -50,10 +51,26 @@ def _sentence(reading: Reading) -> str:
 def _figures(reading: Reading) -> Section:
     rows = tuple((each.what, number(each.formula), _measured(each), each.by) for each in reading.figures)
     table = Table(title="Closed form and measurement", columns=("", "closed form", "measured", "by"), rows=rows)
-    more = (
-        ("The closed form of the number of steps knows nothing of the decay.",) if reading.setting.decay > 0.0 else ()
+    return Section(
+        title="What a step does here",
+        tables=(table,),
+        paragraphs=_limits(reading.setting),
+        notes=(_told(reading.setting),),
     )
-    return Section(title="What a step does here", tables=(table,), paragraphs=more, notes=(_told(reading.setting),))
+
+
+def _limits(setting: Setting) -> tuple[str, ...]:
+    """Where the closed form of the number of steps does not hold."""
+    turn = setting.step * setting.norm ** (setting.grad_scale - 2.0)
+    said = []
+    if turn > OVERSHOOT:
+        said.append(
+            f"A step turns by up to {turn:.3g} rad here and overshoots: the closed form of the number of steps, which "
+            "is for small steps, does not hold. The norm grows until steps are small."
+        )
+    if setting.decay > 0.0:
+        said.append("The closed form of the number of steps knows nothing of the decay.")
+    return tuple(said)
 
 
 def _told(setting: Setting) -> str:
