@@ -20,6 +20,7 @@ from losslens.measure.pictures import picture
 from losslens.models.autoencoders import Autoencoder, Outputs, build, start
 from losslens.models.corruptions import CORRUPTIONS, Reach, corrupt
 from losslens.models.objective import Batch, Objective
+from losslens.models.threads import one_thread
 from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, principal_axes, residual_nats
 from losslens.run.batches import Rows, chunks
 from losslens.run.generative import posterior, spread
@@ -236,17 +237,6 @@ def _diverged(spec: TrialSpec, fits: tuple[Fit, ...], cause: str, parameters: in
 
 def _seed(spec: TrialSpec) -> int:
     return int(np.random.SeedSequence([spec.seed, spec.split.repeat]).generate_state(1)[0])
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread, as in a worker, so that serial and parallel runs give equal numbers."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager
