@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 from tests import view_contracts as contracts
-from tests.view_contracts import EVERY, OWN
+from tests import view_effects as effects
+from tests.view_contracts import EVERY
+from tests.view_effects import OWN
 from torch import Tensor
 
 from losslens.models.views import VIEWS, ViewEntry
@@ -150,19 +152,19 @@ MUTANTS: list[tuple[Callable[[ViewEntry], None], str, Callable[..., Tensor]]] = 
     (contracts.a_share_of_samples_is_changed_and_the_others_not_at_all, "flip", _one_coin_for_all),
     (contracts.a_share_of_samples_is_changed_and_the_others_not_at_all, "gene_masking", _keeps_the_share),
     (contracts.a_batch_of_one_is_viewed, "gaussian_noise", _unequal_batches),
-    (contracts.takes_boxes_of_the_share_and_the_ratio, "crop", _from_the_middle),
-    (contracts.mirrors_left_and_right, "flip", _upside_down),
-    (contracts.changes_each_part_of_colour_alone, "colour_jitter", _inverted),
-    (contracts.weighs_red_green_and_blue, "grayscale", _plain_mean),
-    (contracts.spreads_a_point_as_a_gaussian, "blur", _with_black_edges),
-    (contracts.masks_a_share_to_zero, "gene_masking", _keeps_the_share),
-    (contracts.thins_counts_and_logarithms_of_counts, "thinning", _not_whole),
-    (contracts.adds_normal_noise_of_a_share_of_the_spread, "gaussian_noise", _absolute),
-    (contracts.swaps_a_share_with_other_samples, "gene_swap", _of_the_next),
-    (contracts.multiplies_amounts_by_one_factor, "library_jitter", _factor_of_logarithms),
-    (contracts.takes_stretches_of_the_share, "time_crop", _from_the_middle),
-    (contracts.multiplies_every_channel_by_a_factor, "scaling", _one_factor_for_all),
-    (contracts.masks_one_stretch_of_all_channels, "time_mask", _scattered),
+    (effects.takes_boxes_of_the_share_and_the_ratio, "crop", _from_the_middle),
+    (effects.mirrors_left_and_right, "flip", _upside_down),
+    (effects.changes_each_part_of_colour_alone, "colour_jitter", _inverted),
+    (effects.weighs_red_green_and_blue, "grayscale", _plain_mean),
+    (effects.spreads_a_point_as_a_gaussian, "blur", _with_black_edges),
+    (effects.masks_a_share_to_zero, "gene_masking", _keeps_the_share),
+    (effects.thins_counts_and_logarithms_of_counts, "thinning", _not_whole),
+    (effects.adds_normal_noise_of_a_share_of_the_spread, "gaussian_noise", _absolute),
+    (effects.swaps_a_share_with_other_samples, "gene_swap", _of_the_next),
+    (effects.multiplies_amounts_by_one_factor, "library_jitter", _factor_of_logarithms),
+    (effects.takes_stretches_of_the_share, "time_crop", _from_the_middle),
+    (effects.multiplies_every_channel_by_a_factor, "scaling", _one_factor_for_all),
+    (effects.masks_one_stretch_of_all_channels, "time_mask", _scattered),
 ]
 
 

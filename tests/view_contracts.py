@@ -1,33 +1,27 @@
-"""What every view keeps, and what each does: each declared fact is measured."""
+"""What every view keeps: shapes, ranges, inputs, and draws of its own for every sample."""
 
 from __future__ import annotations
 
-import colorsys
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import pytest
 import torch
 from torch import Tensor
 
-from losslens.models.corruptions import CORRUPTIONS, Reach
-from losslens.models.objective import Batch
 from losslens.models.views import ViewEntry
 
 ROWS = 400
 SIZES = {"image": (3, 12, 10), "profile": (40,), "signal": (2, 50), "any": (40,)}
 
 
-def _noise(seed: int = 0) -> torch.Generator:
+def noise(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def _batch(entry: ViewEntry, rows: int = ROWS) -> Tensor:
+def some(entry: ViewEntry, rows: int = ROWS) -> Tensor:
     """Random values in [0, 1] with both ends among them, or counts."""
-    values = torch.rand(rows, *SIZES[entry.kind], generator=_noise(99))
+    values = torch.rand(rows, *SIZES[entry.kind], generator=noise(99))
     if entry.needs_counts:
-        return torch.poisson(values * 20.0, generator=_noise(98))
+        return torch.poisson(values * 20.0, generator=noise(98))
     return (values * 1.2 - 0.1).clamp(0.0, 1.0)
 
 
@@ -36,41 +30,38 @@ def _copies(batch: Tensor) -> Tensor:
     return torch.cat([batch[:1].expand(batch[1:].shape), batch[-1:]])
 
 
-def _view(entry: ViewEntry, batch: Tensor, seed: int = 1, **options: Any) -> Tensor:
-    return entry.function(batch, _noise(seed), **{"probability": 1.0} | options)
+def viewed(entry: ViewEntry, batch: Tensor, seed: int = 1, **options: Any) -> Tensor:
+    return entry.function(batch, noise(seed), **{"probability": 1.0} | options)
 
 
-def _near(found: Tensor, expected: float, deviation: float) -> None:
+def near(found: Tensor, expected: float, deviation: float) -> None:
     """The mean of independent numbers of that deviation, within five of its standard errors."""
     assert abs(float(found.double().mean()) - expected) < 5.0 * deviation / found.numel() ** 0.5
 
 
-# --- what every view keeps -----------------------------------------------------------------------------------------
-
-
 def shape_type_and_range_are_kept_at_the_ends_of_options(entry: ViewEntry) -> None:
     for kind in (torch.float32, torch.float64):
-        batch = _batch(entry, 50).to(kind)
+        batch = some(entry, 50).to(kind)
         for name, option in entry.options.items():
             for end in option.range.ends:
-                seen = _view(entry, batch, **{name: end})
+                seen = viewed(entry, batch, **{name: end})
                 assert (seen.shape, seen.dtype) == (batch.shape, kind)
                 assert seen.isfinite().all()
                 assert entry.kind != "image" or 0.0 <= float(seen.min()) <= float(seen.max()) <= 1.0
 
 
 def its_input_is_left_alone(entry: ViewEntry) -> None:
-    batch = _batch(entry)
+    batch = some(entry)
     before = batch.clone()
-    _view(entry, batch)
+    viewed(entry, batch)
     assert torch.equal(batch, before)
 
 
 def draws_come_from_its_generator_alone(entry: ViewEntry) -> None:
-    batch, state = _batch(entry), torch.random.get_rng_state()
-    one = _noise(1)
+    batch, state = some(entry), torch.random.get_rng_state()
+    one = noise(1)
     first, second = (entry.function(batch, one, probability=0.5) for _ in range(2))
-    again = entry.function(batch, _noise(1), probability=0.5)
+    again = entry.function(batch, noise(1), probability=0.5)
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -78,27 +69,27 @@ def draws_come_from_its_generator_alone(entry: ViewEntry) -> None:
 
 def every_sample_has_a_draw_of_its_own(entry: ViewEntry) -> None:
     """Copies of one sample become many; where they are changed for one another, others do, at other entries."""
-    batch = _batch(entry) if entry.name == "gene_swap" else _copies(_batch(entry))
+    batch = some(entry) if entry.name == "gene_swap" else _copies(some(entry))
     fixed = list(entry.options) == ["probability"]
-    seen = _view(entry, batch, probability=0.5 if fixed else 1.0)
+    seen = viewed(entry, batch, probability=0.5 if fixed else 1.0)
     told_by = seen != batch if entry.name == "gene_swap" else seen
     assert len(told_by[:-1].flatten(1).unique(dim=0)) >= (2 if fixed else ROWS // 4)
 
 
 def a_share_of_samples_is_changed_and_the_others_not_at_all(entry: ViewEntry) -> None:
-    batch = _batch(entry, 2000)
-    assert torch.equal(_view(entry, batch, probability=0.0), batch)
-    seen, full = _view(entry, batch, probability=0.3), _view(entry, batch)
+    batch = some(entry, 2000)
+    assert torch.equal(viewed(entry, batch, probability=0.0), batch)
+    seen, full = viewed(entry, batch, probability=0.3), viewed(entry, batch)
     changed = (seen != batch).flatten(1).any(1)
     assert torch.equal(seen[changed], full[changed])
     able = (full != batch).flatten(1).any(1)
     assert float(able.float().mean()) > 0.5
-    _near(changed[able].float(), 0.3, 0.5)
+    near(changed[able].float(), 0.3, 0.5)
 
 
 def a_batch_of_one_is_viewed(entry: ViewEntry) -> None:
-    batch = _batch(entry, 1)
-    views = [_view(entry, batch, seed, probability=0.5) for seed in range(20)]
+    batch = some(entry, 1)
+    views = [viewed(entry, batch, seed, probability=0.5) for seed in range(20)]
     assert all(each.shape == batch.shape and bool(each.isfinite().all()) for each in views)
     assert (entry.name == "gene_swap") == all(torch.equal(each, batch) for each in views)
 
@@ -108,243 +99,3 @@ EVERY = (
     draws_come_from_its_generator_alone, every_sample_has_a_draw_of_its_own,
     a_share_of_samples_is_changed_and_the_others_not_at_all, a_batch_of_one_is_viewed,
 )  # fmt: skip
-
-
-# --- what each does ------------------------------------------------------------------------------------------------
-
-
-def _ramps(rows: int, *size: int) -> Tensor:
-    """The place of each pixel as a share of the side, one channel for each side, the last side first."""
-    places = [(torch.arange(side) + 0.5) / side for side in size]
-    grids = torch.meshgrid(*places, indexing="ij")
-    return torch.stack([*reversed(grids)]).expand(rows, -1, *size)
-
-
-def _box(seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Sides and middles of the boxes that views of ramps are, from their two middle pixels."""
-    sides, middles = [], []
-    for channel, axis in enumerate(range(seen.ndim - 1, 1, -1)):
-        half, along = seen.shape[axis] // 2, seen[:, channel].movedim(axis - 1, 1)
-        low, high = (along[:, place].reshape(len(seen), -1)[:, 0] for place in (half - 1, half))
-        sides.append((high - low) * seen.shape[axis])
-        middles.append((high + low) / 2.0)
-    return torch.stack(sides, 1), torch.stack(middles, 1)
-
-
-def _lie_anywhere(sides: Tensor, middles: Tensor) -> None:
-    """Every place within the image is as likely as any other."""
-    clear = sides < 0.95
-    place = (middles[clear] - 0.5) / (1.0 - sides[clear])
-    _near(place, 0.0, 12**-0.5)
-    _near(place.square(), 1.0 / 12.0, 180**-0.5)
-
-
-def takes_boxes_of_the_share_and_the_ratio(entry: ViewEntry) -> None:
-    """As a simulation draws them; a whole box is the image itself."""
-    batch = _batch(entry)
-    torch.testing.assert_close(_view(entry, batch, least=1.0, ratio=1.0), batch, rtol=0.0, atol=1e-5)
-    sides, middles = _box(_view(entry, _ramps(4000, 16, 20), least=0.3, ratio=1.5))
-    assert float((middles - sides / 2.0).min()) > -1e-4
-    assert float((middles + sides / 2.0).max()) < 1.0 + 1e-4
-    area, aspect = sides.prod(1), sides[:, 0] / sides[:, 1]
-    assert 0.3 - 1e-4 < float(area.min()) < 0.32
-    assert 1.0 / 1.5 - 1e-3 < float(aspect.min()) < 0.7
-    assert 1.43 < float(aspect.max()) < 1.5 + 1e-3
-    random = np.random.default_rng(0)
-    shares, ratios = random.uniform(0.3, 1.0, 100_000), np.exp(random.uniform(-np.log(1.5), np.log(1.5), 100_000))
-    kept = np.maximum(shares * ratios, shares / ratios) <= 1.0
-    _near(area, float(shares[kept].mean()), float(shares[kept].std()))
-    _near(aspect.log(), 0.0, float(np.log(ratios[kept]).std()))
-    _lie_anywhere(sides, middles)
-
-
-def mirrors_left_and_right(entry: ViewEntry) -> None:
-    batch = _batch(entry)
-    seen = _view(entry, batch)
-    assert torch.equal(seen, torch.from_numpy(batch.numpy()[..., ::-1].copy()))
-    assert torch.equal(_view(entry, seen), batch)
-
-
-NONE = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)[:, None, None]
-
-
-def _mild(entry: ViewEntry) -> Tensor:
-    return 0.4 + 0.2 * torch.rand(ROWS, *SIZES[entry.kind], generator=_noise(97))  # so that no factor reaches the ends
-
-
-def _factors(entry: ViewEntry, about: Callable[[Tensor], Tensor], **options: float) -> Tensor:
-    """One factor for each sample by which what is left beside ``about`` grows; checks that there is just one."""
-    batch = _mild(entry)
-    seen = _view(entry, batch, **NONE | options)
-    torch.testing.assert_close(about(seen), about(batch), rtol=0.0, atol=1e-6)
-    first, second = (each - about(each) for each in (batch, seen))
-    factor = (first * second).flatten(1).sum(1) / first.square().flatten(1).sum(1)
-    torch.testing.assert_close(second, factor[:, None, None, None] * first, rtol=0.0, atol=1e-6)
-    return factor
-
-
-def _luma(batch: Tensor) -> Tensor:
-    return torch.from_numpy((batch.numpy() * LUMA).sum(1, keepdims=True))
-
-
-def changes_each_part_of_colour_alone(entry: ViewEntry) -> None:
-    batch = _batch(entry)
-    torch.testing.assert_close(_view(entry, batch, **NONE), batch, rtol=0.0, atol=1e-6)
-    torch.testing.assert_close(_view(entry, batch, strength=0.0), batch, rtol=0.0, atol=1e-6)
-    parts: dict[str, Callable[[Tensor], Tensor]] = {
-        "brightness": torch.zeros_like,
-        "contrast": lambda each: _luma(each).mean((1, 2, 3), keepdim=True),
-        "saturation": _luma,
-    }
-    for name, about in parts.items():
-        factor = _factors(entry, about, **{name: 0.6})
-        assert 0.7 - 1e-5 < float(factor.min()) < 0.72
-        assert 1.28 < float(factor.max()) < 1.3 + 1e-5
-        _near(factor, 1.0, 0.6 / 12**0.5)
-    turned = _hues(_view(entry, _mild(entry), **NONE | {"hue": 0.2})) - _hues(_mild(entry))
-    turn = (turned + 0.5) % 1.0 - 0.5
-    assert float((turn - turn[:, :1]).abs().max()) < 1e-3
-    assert 0.08 < float(turn.abs().max()) < 0.1 + 1e-3
-    _near(turn[:, 0], 0.0, 0.2 / 12**0.5)
-    grey = batch[:, :1]
-    assert not torch.equal(_view(entry, grey), grey)  # brightness and contrast are left of it
-    torch.testing.assert_close(_view(entry, grey, brightness=0.0, contrast=0.0), grey, rtol=0.0, atol=1e-6)
-
-
-def _hues(batch: Tensor) -> Tensor:
-    """(samples, 6): the hues of a few pixels, by Python's own conversion; such whose hue is well defined."""
-    pixels = batch[:, :, :3, :2].flatten(2).mT.tolist()
-    return torch.tensor([[colorsys.rgb_to_hsv(*pixel)[0] for pixel in each] for each in pixels])
-
-
-def weighs_red_green_and_blue(entry: ViewEntry) -> None:
-    batch = _batch(entry)
-    expected = np.broadcast_to((batch.numpy() * LUMA).sum(1, keepdims=True), batch.shape)
-    np.testing.assert_allclose(_view(entry, batch).numpy(), expected, atol=1e-6)
-    assert torch.equal(_view(entry, batch[:, :1]), batch[:, :1])
-    mean = batch[:, :2].mean(1, keepdim=True).expand(-1, 2, -1, -1)
-    torch.testing.assert_close(_view(entry, batch[:, :2]), mean)
-
-
-def spreads_a_point_as_a_gaussian(entry: ViewEntry) -> None:
-    flat = torch.full((ROWS, 2, 7, 9), 0.7)
-    torch.testing.assert_close(_view(entry, flat, sigma=3.0), flat, rtol=0.0, atol=1e-6)
-    point = torch.zeros(ROWS, 1, 41, 31)
-    point[:, :, 20, 15] = 1.0
-    seen = _view(entry, point, sigma=2.0).double().numpy()[:, 0]
-    ratio = np.maximum(seen[:, 20, 16] / seen[:, 20, 15], 1e-300)
-    deviation = (-0.5 / np.log(ratio)) ** 0.5
-    down, across = (np.exp(-0.5 * ((np.arange(n) - n // 2) / deviation[:, None]) ** 2) for n in (41, 31))
-    bell = down[:, :, None] * across[:, None, :]
-    clear = deviation > 0.3  # below that the neighbour is too small to tell the deviation by
-    np.testing.assert_allclose(seen[clear], (bell / bell.sum((1, 2), keepdims=True))[clear], atol=1e-5)
-    assert 1.9 < deviation.max() <= 2.0 + 1e-5
-    _near(torch.from_numpy(deviation[clear]), 1.15, 1.7 / 12**0.5)
-
-
-def masks_a_share_to_zero(entry: ViewEntry) -> None:
-    batch = _batch(entry) + 1.0
-    seen = _view(entry, batch, rate=0.3)
-    assert torch.equal(seen[seen != 0], batch[seen != 0])
-    _near((seen == 0).float(), 0.3, 0.3**0.5)
-
-
-def thins_counts_and_logarithms_of_counts(entry: ViewEntry) -> None:
-    """Whole counts, of which a share is left; with a scale, what the corruption of that name gives."""
-    counts = _batch(entry)
-    seen = _view(entry, counts, rate=0.3)
-    assert torch.equal(seen, seen.round())
-    assert bool((seen <= counts).all())
-    assert bool((seen >= 0).all())
-    total = float(counts.sum())
-    assert float(seen.sum()) / total == pytest.approx(0.7, abs=5.0 * (0.21 / total) ** 0.5)
-    library = counts.sum(1, keepdim=True)
-    profiles, scale = torch.log1p(counts * (1e4 / library)), 1e4 / library
-    drawn = _noise(1)
-    torch.rand(ROWS, generator=drawn)  # the coins
-    batch, compute = Batch(profiles, counts, library, scale), CORRUPTIONS["thinning"].compute
-    expected, _ = compute(batch, Reach.of(profiles), drawn, rate=0.3)
-    torch.testing.assert_close(_view(entry, profiles, rate=0.3, scale=scale), expected)
-
-
-def adds_normal_noise_of_a_share_of_the_spread(entry: ViewEntry) -> None:
-    for size in ((60,), (3, 5, 4), (2, 30)):
-        batch = 4.0 * torch.rand(ROWS, *size, generator=_noise(5)) + 10.0
-        typical = float(batch.flatten(1).double().var(0, correction=0).mean().sqrt())
-        noise = (_view(entry, batch, sigma=0.5) - batch).double() / (0.5 * typical)
-        _near(noise, 0.0, 1.0)
-        _near(noise.square(), 1.0, 2.0**0.5)
-        _near(noise.pow(4), 3.0, 96.0**0.5)
-
-
-def swaps_a_share_with_other_samples(entry: ViewEntry) -> None:
-    batch = torch.arange(ROWS * 40, dtype=torch.float32).view(ROWS, 40)
-    seen = _view(entry, batch, rate=0.3)
-    assert torch.equal(seen % 40, batch % 40)  # the same feature
-    _near((seen != batch).float(), 0.3, 0.5)
-    assert len((seen - batch).unique()) > ROWS  # of any other sample
-
-
-def multiplies_amounts_by_one_factor(entry: ViewEntry) -> None:
-    counts = torch.poisson(torch.full((ROWS, 40), 5.0), generator=_noise(3)) + 1.0
-    logs = torch.log1p(counts * 0.37)
-    factors = _view(entry, counts, sigma=0.4) / counts
-    as_logs = torch.expm1(_view(entry, logs, sigma=0.4)) / torch.expm1(logs)
-    for found in (factors, as_logs):
-        torch.testing.assert_close(found, found[:, :1].expand(found.shape), rtol=1e-4, atol=0.0)
-        _near(found[:, 0].log() / 0.4, 0.0, 1.0)
-        _near((found[:, 0].log() / 0.4).square(), 1.0, 2.0**0.5)
-
-
-def takes_stretches_of_the_share(entry: ViewEntry) -> None:
-    batch = _batch(entry)
-    torch.testing.assert_close(_view(entry, batch, least=1.0), batch, rtol=0.0, atol=1e-5)
-    sides, middles = _box(_view(entry, _ramps(4000, 40), least=0.4))
-    assert float((middles - sides / 2.0).min()) > -1e-4
-    assert float((middles + sides / 2.0).max()) < 1.0 + 1e-4
-    assert 0.4 - 1e-4 < float(sides.min()) < 0.42
-    _near(sides, 0.7, 0.6 / 12**0.5)
-    _lie_anywhere(sides, middles)
-
-
-def multiplies_every_channel_by_a_factor(entry: ViewEntry) -> None:
-    batch = _batch(entry) + 1.0
-    found = _view(entry, batch, sigma=0.2) / batch
-    torch.testing.assert_close(found, found[:, :, :1].expand(found.shape), rtol=1e-5, atol=0.0)
-    logs = found[:, :, 0].log() / 0.2
-    _near(logs, 0.0, 1.0)
-    _near(logs.square(), 1.0, 2.0**0.5)
-    _near(logs.prod(1), 0.0, 1.0)  # channels have factors of their own
-
-
-def masks_one_stretch_of_all_channels(entry: ViewEntry) -> None:
-    batch = torch.rand(4000, 2, 200, generator=_noise(4)) + 1.0
-    seen = _view(entry, batch, share=0.4)
-    assert torch.equal(seen[seen != 0], batch[seen != 0])
-    masked = seen == 0
-    assert torch.equal(masked[:, 0], masked[:, 1])
-    edges = (masked[:, 0, 1:] != masked[:, 0, :-1]).sum(1) + masked[:, 0, 0].int() + masked[:, 0, -1].int()
-    assert set(edges.tolist()) <= {0, 2}
-    share = masked[:, 0].float().mean(1)
-    assert 0.39 < float(share.max()) <= 0.405
-    _near(share, 0.2, 0.4 / 12**0.5)
-    where = masked[:, 0].float().mean(0)
-    assert float((where - where.flip(0)).abs().max()) < 0.06  # neither end is preferred
-
-
-OWN: dict[str, Callable[[ViewEntry], None]] = {
-    "crop": takes_boxes_of_the_share_and_the_ratio,
-    "flip": mirrors_left_and_right,
-    "colour_jitter": changes_each_part_of_colour_alone,
-    "grayscale": weighs_red_green_and_blue,
-    "blur": spreads_a_point_as_a_gaussian,
-    "gene_masking": masks_a_share_to_zero,
-    "thinning": thins_counts_and_logarithms_of_counts,
-    "gaussian_noise": adds_normal_noise_of_a_share_of_the_spread,
-    "gene_swap": swaps_a_share_with_other_samples,
-    "library_jitter": multiplies_amounts_by_one_factor,
-    "time_crop": takes_stretches_of_the_share,
-    "scaling": multiplies_every_channel_by_a_factor,
-    "time_mask": masks_one_stretch_of_all_channels,
-}
