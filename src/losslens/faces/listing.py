@@ -99,6 +99,23 @@ def _corruptions() -> Iterable[dict[str, Any]]:
         }
 
 
+def _views() -> Iterable[dict[str, Any]]:
+    from losslens.models.views import VIEWS
+
+    for entry in VIEWS.values():
+        yield {
+            "name": entry.name,
+            "aliases": list(entry.aliases),
+            "of": entry.kind,
+            "options": {name: option.default for name, option in entry.options.items()},
+            "needs_counts": entry.needs_counts,
+            "use": entry.use,
+            "failure": entry.failure,
+            "reference": entry.reference,
+            "summary": entry.summary,
+        }
+
+
 def _data() -> Iterable[dict[str, Any]]:
     from losslens.data.bundled import BUNDLED
 
@@ -111,6 +128,7 @@ CATALOGUES: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
     "activations": _activations,
     "models": _models,
     "corruptions": _corruptions,
+    "views": _views,
     "yardsticks": _yardsticks,
     "goals": _goals,
     "kinds": _kinds,

@@ -79,3 +79,10 @@ class CorruptionSpec(Spec):
     def emphasises(self) -> bool:
         """Whether entries weigh differently by what was done to them."""
         return (self.corrupted, self.intact) != (1.0, 1.0)
+
+
+class ViewSpec(Spec):
+    """A view of the catalogue, and its options where they differ from the usual ones."""
+
+    name: str
+    options: dict[str, Any] = {}
