@@ -131,6 +131,50 @@ def truncated_npz(folder: Path) -> Path:
     return folder / "d.npz"
 
 
+def picture(path: Path, shape: tuple[int, ...] = (6, 5)) -> Path:
+    """A .png file of noise; returns the folder."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(RANDOM.integers(0, 256, shape, dtype=np.uint8)).save(path)
+    return path.parent
+
+
+def empty_folder(folder: Path) -> Path:
+    (folder / "pictures" / "cat").mkdir(parents=True)
+    return folder / "pictures"
+
+
+def pictures_of_two_sizes(folder: Path) -> Path:
+    picture(folder / "p" / "a.png")
+    return picture(folder / "p" / "b.png", (5, 6))
+
+
+def grey_beside_coloured_pictures(folder: Path) -> Path:
+    picture(folder / "p" / "a.png")
+    return picture(folder / "p" / "b.png", (6, 5, 3))
+
+
+def truncated_picture(folder: Path) -> Path:
+    path = picture(folder / "p" / "a.png", (60, 50)) / "a.png"
+    path.write_bytes(path.read_bytes()[:900])
+    return path.parent
+
+
+def text_called_png(folder: Path) -> Path:
+    (picture(folder / "p" / "a.png") / "b.png").write_text("no picture")
+    return folder / "p"
+
+
+def pictures_in_two_places(folder: Path) -> Path:
+    picture(folder / "p" / "cat" / "a.png")
+    return picture(folder / "p" / "b.png")
+
+
+def a_single_picture(folder: Path) -> Path:
+    return picture(folder / "p" / "a.png")
+
+
 FILES = [
     (missing_file, ("does not exist", "Did you mean", "cells.csv")),
     (missing_folder, ("whose folder does not exist",)),
@@ -147,6 +191,13 @@ FILES = [
     (corrupted_h5ad, ("an .h5ad file that can be read", "damaged")),
     (text_called_h5ad, ("an .h5ad file that can be read", "it is not HDF5")),
     (truncated_npz, ("a .npz file that can be read", "damaged")),
+    (empty_folder, ("a folder of pictures (.png, .jpg, .jpeg)", "without a picture")),
+    (pictures_of_two_sizes, ("pictures of one size", "6 x 5 (a.png), 5 x 6 (b.png)", "--size SIDE")),
+    (grey_beside_coloured_pictures, ("all grey or all coloured", "grey (a.png), coloured (b.png)")),
+    (truncated_picture, ("a file that can be read", "a.png")),
+    (text_called_png, ("a file that can be read", "b.png")),
+    (pictures_in_two_places, ("all in the folder or all in sub-folders", "and 1 in sub-folders")),
+    (a_single_picture, ("at least 2 samples", "a single row")),
 ]
 
 
@@ -191,6 +242,21 @@ def test_a_pickle_is_refused_and_never_opened(tmp_path, form):
     refuse(tmp_path, "inspect", path, parts=("plain arrays", "pickle"))
 
 
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ("--size 1", ("a size of 2 or more pixels", "found 1")),
+        ("--label kind", ("sub-folders as the labels", "'kind'")),
+        ("--group donor", ("'donor'",)),
+        ("--transpose", ("each a sample", "--transpose")),
+        ("--layer counts", ("no layer", "'counts'")),
+    ],
+)
+def test_an_option_that_pictures_do_not_have(tmp_path, options, parts):
+    picture(tmp_path / "p" / "a.png")
+    refuse(tmp_path, "inspect", picture(tmp_path / "p" / "b.png"), *options.split(), parts=("expected", *parts))
+
+
 # --- options -------------------------------------------------------------------------------------------------------
 
 OPTIONS = [
@@ -226,6 +292,7 @@ OPTIONS = [
     ("--models variational --beta inf", ("beta in [0, 1e+06]", "found inf")),
     ("--models variational --tied", ("either tied weights or a posterior", "found both")),
     ("--models convolutional", ("the shape of an image or a series", "--shape HEIGHTxWIDTH")),
+    ("--size 8", ("a folder of pictures, for --size", "good.csv, which is none")),
     ("--models convolutional --shape 2x2", ("of 6 features in all", "'2x2'")),
     ("--models convolutional --shape 2by3", ("of 6 features in all", "'2by3'")),
     ("--models convolutional --shape 2x3 --tied", ("either tied weights or convolutions", "found both")),

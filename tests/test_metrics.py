@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.optimize
 import scipy.special
 import scipy.stats
@@ -23,6 +25,14 @@ from threadpoolctl import threadpool_limits
 
 from losslens.measure import GOALS, METRICS, Evidence, evaluate
 from losslens.measure.clusters import cluster
+from losslens.measure.directions import (
+    alignment_of,
+    effective_rank_of,
+    neighbours_of,
+    spread_of,
+    uniformity_of,
+    weighted_vote,
+)
 from losslens.measure.evidence import Hidden, Posterior, Spread
 from losslens.vocabulary.errors import BadInput, UnknownName
 
@@ -56,6 +66,7 @@ def _evidence(seed: int, samples: int, features: int, *, counts: bool) -> Eviden
         rng.normal(50.0, 9.0, samples), "mass" if counts else "density", seed,
         Posterior(rng.normal(60.0, 9.0, samples), 0.02), _spread(rng, samples, features) if counts else None, said,
         Hidden(*rng.normal([[0.4], [0.4], [0.0]], size=(3, 50))),
+        tuple(code[:samples] + rng.normal(size=(2, samples, 6))),
     )  # fmt: skip
 
 
@@ -194,6 +205,43 @@ def _softmax_regression(e: Evidence, *, standardised: bool = True) -> np.ndarray
     return classes[scores.argmax(1)]
 
 
+def _ref_weighted_knn(e: Evidence, temperature: float = 0.1) -> float:
+    """By sorting all cosines of each test code, of as many neighbours as a tenth of the training part, at least 5."""
+    near = min(200, max(5, len(e.train_code) // 10))
+    said = []
+    for point in e.code:
+        cosines = np.array([_cosine(point, other) for other in e.train_code])
+        votes: Counter[str] = Counter()
+        for i in np.argsort(-cosines)[:near]:
+            votes[str(e.train_labels[i])] += math.exp(cosines[i] / temperature)
+        said.append(max(votes, key=lambda name: votes[name]))
+    return _shared_accuracy(e.labels, np.array(said), e.train_labels)
+
+
+def _on_sphere(code: np.ndarray) -> np.ndarray:
+    return np.array([np.asarray(row, float) / math.hypot(*row) for row in code])
+
+
+def _ref_alignment(e: Evidence) -> float:
+    return math.fsum(2 - 2 * _cosine(a, b) for a, b in zip(*e.views, strict=True)) / len(e.code)
+
+
+def _ref_uniformity(e: Evidence, sharpness: float = 2.0) -> float:
+    pairs = [math.exp(-sharpness * math.dist(a, b) ** 2) for a, b in combinations(_on_sphere(e.code), 2)]
+    return math.log(math.fsum(pairs) / len(pairs))
+
+
+def _ref_spread(e: Evidence) -> float:
+    return statistics.fmean(statistics.pstdev(unit) for unit in _on_sphere(e.code).T) * math.sqrt(e.code.shape[1])
+
+
+def _ref_effective_rank(e: Evidence, *, centred: bool = True) -> float:
+    """From the eigenvalues of the covariance."""
+    rows = _on_sphere(e.code)
+    values = np.sqrt(np.linalg.eigvalsh(np.cov(rows.T) if centred else rows.T @ rows))
+    return math.exp(scipy.stats.entropy(values))
+
+
 def _ref_active(e: Evidence) -> float:
     variances = [math.fsum((unit - math.fsum(unit) / len(unit)) ** 2) / len(unit) for unit in e.code.T.astype(float)]
     least = 0.01 if e.posterior else 0.01 * max(variances)
@@ -247,6 +295,11 @@ REFERENCES: dict[str, Callable[[Evidence], float | None]] = {
     "classifier_accuracy": lambda e: _shared_accuracy(e.labels, e.said, e.train_labels),
     "kmeans_ari": _ref_ari,
     "kmeans_nmi": _ref_nmi,
+    "weighted_knn": _ref_weighted_knn,
+    "alignment": _ref_alignment,
+    "uniformity": _ref_uniformity,
+    "embedding_spread": _ref_spread,
+    "effective_rank": _ref_effective_rank,
     "active_units": _ref_active,
     "kl_weight": lambda e: e.posterior.kl_weight if e.posterior else None,
     "marginal_nats_mass": lambda e: _ref_bound(e, "mass"),
@@ -267,7 +320,7 @@ def _agrees(compute: Callable[[Evidence], float | None], name: str, cases: dict[
     """Whether a function gives what the yardstick's own formula gives, on every kind of evidence."""
     evidence = [cases["dense"], cases["counts"]]
     evidence += [replace(each, posterior=None, spread=None) for each in evidence if name == "active_units"]
-    if name not in {"trustworthiness", "knn_accuracy", "linear_probe", "kmeans_ari", "kmeans_nmi"}:
+    if name not in {"trustworthiness", "knn_accuracy", "linear_probe", "kmeans_ari", "kmeans_nmi", "weighted_knn"}:
         evidence += [cases["several blocks"], _with_zero_rows(cases["dense"]), _with_zero_rows(cases["counts"])]
     pairs = [(compute(e), REFERENCES[name](e)) for e in evidence]
     assert any(expected is not None for _, expected in pairs)
@@ -369,6 +422,20 @@ MUTANTS: dict[str, tuple[str, Callable[[Evidence], float | None]]] = {
         "linear_probe", lambda e: float((_softmax_regression(e) == e.labels)[np.isin(e.labels, e.train_labels)].mean())
     ),
     "labels that training lacks count": ("classifier_accuracy", lambda e: _shared_accuracy(e.labels, e.said, e.labels)),
+    "votes that weigh the same": ("weighted_knn", lambda e: _ref_weighted_knn(e, math.inf)),
+    "unbalanced votes": ("weighted_knn", lambda e: float(np.mean(
+        weighted_vote(e.train_code, e.train_labels, e.code) == e.labels))),
+    "nearest codes, not directions": ("weighted_knn", _ref_knn),
+    "distances, not squared": ("alignment", lambda e: statistics.fmean(
+        math.dist(a, b) for a, b in zip(*map(_on_sphere, e.views), strict=True))),
+    "views as they stand": ("alignment", lambda e: float(np.square(e.views[0] - e.views[1]).sum(1).mean())),
+    "sharpness of one": ("uniformity", lambda e: _ref_uniformity(e, 1.0)),
+    "mean of the exponents": ("uniformity", lambda e: statistics.fmean(
+        -2 * math.dist(a, b) ** 2 for a, b in combinations(_on_sphere(e.code), 2))),
+    "spread of codes as they stand": ("embedding_spread", lambda e: float(
+        e.code.std(0, dtype=float).mean() * math.sqrt(6))),
+    "root of the mean variance": ("embedding_spread", lambda e: math.sqrt(_on_sphere(e.code).var(0).sum())),
+    "rank about zero": ("effective_rank", lambda e: _ref_effective_rank(e, centred=False)),
     "active beside the largest": ("active_units", lambda e: _ref_active(replace(e, posterior=None))),
     "active beside one": ("active_units", lambda e: float((e.code.var(0, dtype=float) > 0.01).sum())),
     "the bound of any measure": ("marginal_nats_mass", lambda e: float(e.posterior.bound.mean())),
@@ -409,20 +476,30 @@ def test_a_perfect_model_reaches_every_optimum() -> None:
     )
     best = {"mse": 0.0, "mae": 0.0, "mse_nonzero": 0.0, "zeros_gap": 0.0, "variance_gap": 0.0, "active_units": 15.0}
     best |= dict.fromkeys(
-        ("nats_mass", "nats_density", "kl_weight", "marginal_nats_mass", "marginal_nats_density", "hidden_r2"), None
+        (
+            "nats_mass",
+            "nats_density",
+            "alignment",
+            "kl_weight",
+            "marginal_nats_mass",
+            "marginal_nats_density",
+            "hidden_r2",
+        ),
+        None,
     )
     for name in METRICS:
         expected = best.get(name, 1.0)
-        if name != "trustworthiness":  # of a code that moves the classes apart; the next test is about it
+        if name not in {"trustworthiness", *OF_SPHERE}:  # of codes alone; tests below are about them
             assert scores[name] == (None if expected is None else pytest.approx(expected, abs=1e-12)), name
 
 
 def test_a_code_that_is_the_data_is_fully_trustworthy_and_a_random_one_half(cases: dict[str, Evidence]) -> None:
     evidence = cases["several blocks"]
     trust = METRICS["trustworthiness"].compute
-    assert trust(replace(evidence, code=evidence.target, train_code=None, train_labels=None)) == 1.0
+    evidence = replace(evidence, train_code=None, train_labels=None, views=None)
+    assert trust(replace(evidence, code=evidence.target)) == 1.0
     noise = np.random.default_rng(0).normal(size=(300, 8))
-    assert trust(replace(evidence, code=noise, train_code=None, train_labels=None)) == pytest.approx(0.5, abs=0.03)
+    assert trust(replace(evidence, code=noise)) == pytest.approx(0.5, abs=0.03)
 
 
 def test_the_mean_profile_explains_nothing(cases: dict[str, Evidence]) -> None:
@@ -461,7 +538,8 @@ def _changed(evidence: Evidence, names: set[str], **changes: object) -> set[str]
 
 RECONSTRUCTION = {"cosine", "pearson", "delta_cosine", "feature_pearson", "mse", "mae", "r2", "norm_ratio",
                   "mse_nonzero", "zero_auroc"}  # fmt: skip
-OF_CODE = {"trustworthiness", "knn_accuracy", "kmeans_ari", "kmeans_nmi"}
+OF_CODE = {"trustworthiness", "knn_accuracy", "weighted_knn", "kmeans_ari", "kmeans_nmi"}
+OF_SPHERE = {"uniformity", "embedding_spread", "effective_rank"}
 
 
 @pytest.mark.parametrize("case", ["dense", "counts"])
@@ -501,6 +579,7 @@ def test_order_of_samples_does_not_matter(case: str, cases: dict[str, Evidence])
     e = cases[case]
     p = np.random.default_rng(6).permutation(len(e.target))
     changes = {name: getattr(e, name)[p] for name in ("target", "prediction", "code", "labels", "nats", "said")}
+    changes["views"] = tuple(view[p] for view in e.views)
     unordered = set(METRICS) - {"kmeans_ari", "kmeans_nmi"}  # k-means starts from samples that it draws by number
     assert _changed(e, unordered, **changes) == set()
 
@@ -511,7 +590,9 @@ def test_rotation_and_scale_of_the_code_do_not_matter(scale: float, width: int, 
     e = cases["dense"]
     turn = np.linalg.qr(np.random.default_rng(7).normal(size=(width, width)))[0][:6]  # into as many directions
     changes = {"code": scale * e.code @ turn, "train_code": scale * e.train_code @ turn}
-    assert _changed(e, OF_CODE, **changes) == set()
+    changes["views"] = tuple(scale * view @ turn for view in e.views)
+    unpadded = OF_CODE | {"alignment", "uniformity", "effective_rank"}
+    assert _changed(e, unpadded, **changes) == set()
 
 
 def test_units_of_single_code_units_do_not_matter_to_the_probe(cases: dict[str, Evidence]) -> None:
@@ -523,7 +604,7 @@ def test_units_of_single_code_units_do_not_matter_to_the_probe(cases: dict[str, 
 def test_the_code_is_taken_as_it_stands_not_standardised(cases: dict[str, Evidence]) -> None:
     e = cases["dense"]
     dead = 1e-3 * np.random.default_rng(8).normal(size=(120, 40))
-    noisy = {"code": np.hstack([e.code, dead[:60]]), "train_code": np.hstack([e.train_code, dead[60:]])}
+    noisy = {"code": np.hstack([e.code, dead[:60]]), "train_code": np.hstack([e.train_code, dead[60:]]), "views": None}
     before, after = evaluate(e), evaluate(replace(e, **noisy))
     assert all(after[name] == pytest.approx(before[name], abs=0.02) for name in OF_CODE)
 
@@ -576,6 +657,7 @@ def test_without_labels_or_code_what_needs_them_is_none(cases: dict[str, Evidenc
     assert {n for n, v in evaluate(replace(e, code=None, train_code=None)).items() if v is None} >= OF_CODE
     assert evaluate(replace(e, train_code=None, train_labels=None))["knn_accuracy"] is None
     few = {name: getattr(e, name)[:9] for name in ("target", "prediction", "code", "labels", "nats", "said")}
+    few["views"] = None
     assert evaluate(replace(e, **few))["trustworthiness"] is None
 
 
@@ -609,15 +691,55 @@ def test_labels_unseen_in_training_are_left_out() -> None:
 
 
 def test_a_collapsed_code_scores_like_chance(cases: dict[str, Evidence]) -> None:
-    e = cases["several blocks"]
+    e = replace(cases["several blocks"], views=None)
     order = np.argsort(e.labels)  # sorted by label: neighbours in the file are alike
     fields = {name: getattr(e, name)[order] for name in ("target", "prediction", "labels", "nats")}
     for code in (np.full((300, 3), 0.7), np.full((300, 3), 0.7) + 1e-8, np.zeros((300, 1))):
         scores = evaluate(replace(e, **fields, code=code, train_code=code[:60]))
         assert scores["trustworthiness"] == pytest.approx(0.5, abs=0.06)
         assert scores["knn_accuracy"] == pytest.approx(1 / 4, abs=0.01)
+        assert scores["weighted_knn"] == pytest.approx(1 / 4, abs=0.01)
         assert scores["kmeans_ari"] == pytest.approx(0.0, abs=1e-9)
         assert scores["kmeans_nmi"] == pytest.approx(0.0, abs=1e-9)
+
+
+# Codes on the unit sphere --------------------------------------------------------------------------------------------
+
+
+def test_even_directions_are_spread_and_collapsed_ones_are_not() -> None:
+    even = np.random.default_rng(12).normal(size=(3000, 16))
+    spread, rank, uniform = spread_of(even), effective_rank_of(even), uniformity_of(even)
+    assert spread == pytest.approx(1.0, abs=0.01)
+    assert rank == pytest.approx(16.0, rel=0.01)
+    assert uniform == pytest.approx(_uniformity_of_a_sphere(16), abs=0.02)
+    for collapsed in (np.ones((30, 4)), np.arange(1.0, 31.0)[:, None] * np.ones(4), np.zeros((30, 4))):
+        assert spread_of(collapsed) == pytest.approx(0.0, abs=1e-12)
+        assert effective_rank_of(collapsed) == 0.0
+        assert uniformity_of(collapsed) == pytest.approx(0.0, abs=1e-12)
+        assert alignment_of(collapsed, collapsed[::-1]) == pytest.approx(0.0, abs=1e-12)
+
+
+def _uniformity_of_a_sphere(dimensions: int) -> float:
+    """Mean of exp(-4 (1 - cosine)) over all directions, by quadrature over the cosine."""
+    power = (dimensions - 3) / 2
+    mean, mass = (
+        scipy.integrate.quad(lambda c, s=s: math.exp(-4 * s * (1 - c)) * (1 - c * c) ** power, -1, 1)[0] for s in (1, 0)
+    )
+    return math.log(mean / mass)
+
+
+def test_a_smaller_training_part_has_fewer_neighbours() -> None:
+    assert [neighbours_of(size) for size in (1, 4, 49, 60, 1999, 2000, 10**6)] == [1, 4, 5, 6, 199, 200, 200]
+
+
+def test_votes_of_many_codes_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(13)
+    train, code, labels = rng.normal(size=(90, 5)), rng.normal(size=(40, 5)), rng.integers(0, 4, 90)
+    whole = weighted_vote(train, labels, code)
+    monkeypatch.setattr("losslens.measure.directions.BLOCK_ENTRIES", 270)
+    assert (weighted_vote(train, labels, code) == whole).all()
+    assert whole.dtype == labels.dtype
+    assert (weighted_vote(train, labels, train, neighbours=1) == labels).all()
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -735,8 +857,8 @@ def test_explanations_are_one_or_two_sentences_with_a_unit(name: str) -> None:
     assert entry.summary
     assert entry.title
     assert entry.unit.split()[0] in {"1", "data", "nats"}
-    assert (entry.higher_is_better is None) == (name in {"norm_ratio", "active_units", "kl_weight"})
-    lower = name.startswith(("mse", "mae", "nats", "marginal_nats")) or name.endswith("_gap")
+    assert (entry.higher_is_better is None) == (name in {"norm_ratio", "active_units", "effective_rank", "kl_weight"})
+    lower = name.startswith(("mse", "mae", "nats", "marginal_nats", "alignment", "uniformity")) or name.endswith("_gap")
     assert (entry.higher_is_better is False) == lower
 
 
@@ -801,6 +923,11 @@ GOOD = {"target": np.ones((3, 2)), "prediction": np.ones((3, 2)), "train_mean": 
         ({"prediction": [[1, np.nan]] * 3}, "finite values in prediction, found 3 of 6 missing or infinite.*diverged"),
         ({"prediction": np.full((3, 2), 1e300)}, "finite values in prediction, found 6 of 6"),
         ({"code": [[np.inf], [0], [0]]}, "finite values in code, found 1 of 3"),
+        ({"views": (np.ones((3, 4)),)}, "codes of two views, found 1"),
+        ({"views": (np.ones((3, 4)), np.ones((3, 5)))}, r"views of shape \(3, 4\), found \(3, 5\)"),
+        ({"views": (np.ones((2, 4)), np.ones((3, 4)))}, r"views of shape \(3, at least 1\), found \(2, 4\)"),
+        ({"code": np.ones((3, 2)), "views": [np.ones((3, 4))] * 2}, r"views of shape \(3, 2\), found \(3, 4\)"),
+        ({"views": (np.ones((3, 1)), [[0.0], [1.0], [np.nan]])}, "finite values in views, found 1 of 3"),
         ({"said": ["a"]}, r"said of shape \(3,\), found \(1,\)"),
         ({"posterior": Posterior(np.array([1.0, np.inf, 0.0]), None)}, "finite values in bound, found 1 of 3"),
         ({"posterior": Posterior(None, np.nan)}, "finite values in kl_weight, found 1 of 1"),

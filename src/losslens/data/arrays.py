@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from zipfile import BadZipFile
@@ -29,19 +31,24 @@ Arrays = Mapping[str, np.ndarray[Any, Any]]
 BROKEN = (OSError, EOFError, ValueError, KeyError, MemoryError, NotImplementedError, BadZipFile, zlib.error)
 NPY, ZIP, PICKLE = b"\x93NUMPY", b"PK\x03\x04", b"\x80"
 OWN_PARTS = ("X_data", "X_indices", "X_indptr", "X_shape")
+MOST_CHANNELS = 4  # of an image whose channels come last
 SCIPY_PARTS = ("data", "indices", "indptr", "shape")
 
 
 def read_array(values: Any, request: Request, *, source: str = "an array", name: str = "array") -> Profiles:
     """A NumPy array or SciPy sparse matrix; labels and groups may be given as arrays.
 
+    Samples may be images: (samples, height, width), (samples, channels, height, width) or, of at most 4 channels,
+    (samples, height, width, channels). A series is (samples, 1, length), of several channels (samples, channels, 1,
+    length).
+
     Raises:
         BadInput: not a numeric matrix, or labels named instead of given.
     """
     _refuse_columns(request, source)
-    matrix, remarks = _as_matrix(values, source)
+    matrix, shape, remarks = _as_matrix(values, source)
     if request.transpose:
-        matrix, remarks = matrix.T, [*remarks, "The matrix was transposed."]
+        matrix, shape, remarks = matrix.T, (), [*remarks, "The matrix was transposed."]
     labels, said_labels = given(request.label, as_labels, "label")
     groups, said_groups = given(request.group, as_groups, "group")
     return Profiles(
@@ -53,6 +60,7 @@ def read_array(values: Any, request: Request, *, source: str = "an array", name:
         labels=labels,
         groups=groups,
         remarks=(*remarks, *said_labels, *said_groups),
+        sample_shape=shape,
     )
 
 
@@ -63,7 +71,9 @@ def read_npy(path: Path, request: Request) -> Profiles:
 
 
 def read_npz(path: Path, request: Request) -> Profiles:
-    """A .npz file: ``X``, or CSR parts, with optional ``labels`` or ``y`` and ``classes``, ``features``, ``samples``.
+    """A .npz file: ``X``, ``images`` or CSR parts, perhaps with ``labels`` or ``y`` and ``classes``, and names.
+
+    Names are ``features`` and ``samples``.
 
     Raises:
         BadInput: a damaged, truncated or pickled file, no matrix in it, a label array that it does not hold.
@@ -79,12 +89,10 @@ def read_npz(path: Path, request: Request) -> Profiles:
     labels, said_labels = _labels(others, request, rows=rows)
     groups, said_groups = _groups(others, request, rows=rows)
     across, down = ("samples", "features") if request.transpose else ("features", "samples")
-    return Profiles(
-        values=profiles.values,
+    return replace(
+        profiles,
         features=_names(others.get(across), profiles.features),
         samples=_names(others.get(down), profiles.samples),
-        name=profiles.name,
-        source=profiles.source,
         labels=labels,
         groups=groups,
         remarks=(*remarks, *said_labels, *said_groups),
@@ -101,8 +109,8 @@ def _refuse_columns(request: Request, source: str) -> None:
             )
 
 
-def _as_matrix(values: Any, source: str) -> tuple[Matrix, list[str]]:
-    """The values with two dimensions; booleans as numbers, images flattened."""
+def _as_matrix(values: Any, source: str) -> tuple[Matrix, tuple[int, ...], list[str]]:
+    """The values with two dimensions, booleans as numbers, images flattened; and channels, height, width of these."""
     kind = np.dtype(values.dtype).kind
     if kind not in "iufb":
         raise BadInput(
@@ -116,11 +124,17 @@ def _as_matrix(values: Any, source: str) -> tuple[Matrix, list[str]]:
             found=f"{values.ndim} dimension(s), shape {tuple(values.shape)}, in {source}",
         )
     numeric = values.astype(np.uint8) if kind == "b" else values
-    if numeric.ndim == 2:
-        return numeric, []
-    shape = " x ".join(str(size) for size in values.shape[1:])
-    flat = numeric.reshape(len(numeric), int(np.prod(numeric.shape[1:])))
-    return flat, [f"Each sample of shape {shape} was flattened to {flat.shape[1]} features."]
+    return (numeric, (), []) if numeric.ndim == 2 else _flattened(numeric)
+
+
+def _flattened(values: Any) -> tuple[Matrix, tuple[int, ...], list[str]]:
+    """Samples of several dimensions as rows, channels first."""
+    own = values.shape[1:]
+    said = f"Each sample of shape {' x '.join(map(str, own))} was flattened to {math.prod(own)} features"
+    if len(own) == 3 and own[-1] <= MOST_CHANNELS < own[0]:
+        values, said = np.moveaxis(values, -1, 1), f"{said}, channel by channel"
+    shape = {2: (1, *own), 3: values.shape[1:]}.get(len(own), ())
+    return values.reshape(len(values), math.prod(own)), tuple(map(int, shape)), [f"{said}."]
 
 
 def _check_magic(path: Path, magic: bytes, what: str) -> None:
@@ -155,8 +169,9 @@ def _pickled(path: Path) -> BadInput:
 
 def _find_matrix(arrays: Arrays, path: Path) -> tuple[set[str], Matrix]:
     """The keys that make up the matrix, and the matrix."""
-    if "X" in arrays:
-        return {"X"}, arrays["X"]
+    for name in ("X", "images"):
+        if name in arrays:
+            return {name}, arrays[name]
     for parts in (OWN_PARTS, SCIPY_PARTS):
         if set(parts) <= set(arrays):
             return {*parts, "format"}, _compressed(arrays, parts, path)

@@ -49,7 +49,7 @@ ID_NAMES = frozenset({"id", "index", "name", "barcode", "barcodes"}) | {
 class Request:
     """What the user asked of a reader; ``label`` and ``group`` are column names or one value per sample.
 
-    An empty string as ``label`` means: no labels, and do not look for any.
+    An empty string as ``label`` means: no labels, and do not look for any. ``size`` is the side of pictures.
     """
 
     label: Any = None
@@ -58,6 +58,7 @@ class Request:
     transpose: bool = False
     layer: str | None = None
     name: str | None = None
+    size: int | None = None
 
 
 def normalised(name: Any) -> str:

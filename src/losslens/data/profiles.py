@@ -22,7 +22,8 @@ class Profiles:
     """Rows are samples, columns are features; values are float32, dense or CSR, finite, never changed in place.
 
     ``labels`` and ``groups`` are arrays of str or None. ``remarks`` says what a reader detected or dropped;
-    ``declared`` is the kind of data, where the source knows it (else the gate decides).
+    ``declared`` is the kind of data, where the source knows it (else the gate decides); ``sample_shape`` are the
+    channels, height and width of a sample, where the source has them: features are in that order.
     """
 
     values: Matrix
@@ -34,6 +35,7 @@ class Profiles:
     groups: npt.NDArray[np.str_] | None = None
     declared: str | None = None
     remarks: tuple[str, ...] = ()
+    sample_shape: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from losslens.data.bundled import BUNDLED
 from losslens.data.checks import validate
 from losslens.data.columns import Request
 from losslens.data.delimited import read_text_table
+from losslens.data.pictures import read_pictures
 from losslens.data.profiles import Profiles
 from losslens.data.tables import read_parquet, read_table
 from losslens.vocabulary.errors import BadInput
@@ -45,19 +46,22 @@ def read(
     transpose: bool = False,
     layer: str | None = None,
     name: str | None = None,
+    size: int | None = None,
     to_train: bool = True,
 ) -> Profiles:
     """Read samples by features from a bundled name, a path or a Python object, and check them.
 
     Args:
-        source: "pancreas", "digits"; a path (.h5ad, .csv, .tsv, both also .gz, .parquet, .npz, .npy); an array, a
-            SciPy sparse matrix, a DataFrame or an AnnData.
+        source: "pancreas", "digits"; a path (.h5ad, .csv, .tsv, both also .gz, .parquet, .npz, .npy); a folder of
+            pictures (.png, .jpg, .jpeg), sub-folders being labels; an array (also of images, see
+            :func:`losslens.data.arrays.read_array`), a SciPy sparse matrix, a DataFrame or an AnnData.
         label: the column of class labels (found where obvious, if not given), or one label per sample; "" for none.
         group: the column of groups that must not be torn apart by a split, or one group per sample.
         id_column: the column of sample names (found where obvious).
         transpose: whether rows are features.
         layer: the layer of an AnnData to read instead of X, or "raw".
         name: what to call the data set.
+        size: the side to which the middle square of each picture of a folder is resized.
         to_train: whether too few or unvarying samples are refused; not so for applying a trained model.
 
     Raises:
@@ -66,10 +70,27 @@ def read(
     >>> read([[1.0, 2.0], [3.0, 5.0]]).shape
     (2, 2)
     """
-    request = Request(label, group, id_column, transpose, layer, name)
+    request = Request(label, group, id_column, transpose, layer, name, size)
+    folder = _folder(source)
+    if folder is not None:
+        return validate(_guarded(read_pictures, folder, request), to_train=to_train)
+    if size is not None:
+        raise BadInput(expected="a folder of pictures, for --size", found=f"{_named(source)}, which is none")
     if isinstance(source, (str, Path)):
         return validate(_read_named(source, request), to_train=to_train)
     return validate(_read_object(source, request), to_train=to_train)
+
+
+def _folder(source: Any) -> Path | None:
+    """The folder that a source names, unless it names a bundled set."""
+    if not isinstance(source, (str, Path)) or (isinstance(source, str) and source in BUNDLED):
+        return None
+    path = Path(source).expanduser()
+    return path if path.is_dir() else None
+
+
+def _named(source: Any) -> str:
+    return str(source) if isinstance(source, (str, Path)) else f"a {type(source).__name__}"
 
 
 def _read_named(source: str | Path, request: Request) -> Profiles:
@@ -94,8 +115,6 @@ def _guarded(reader: Reader, path: Path, request: Request) -> Profiles:
 
 
 def _reader_for(path: Path) -> Reader:
-    if path.is_dir():
-        raise BadInput(expected="a file", found=f"a folder: {path}", remedy="Name a file in it.")
     lower = path.name.lower()
     for suffix, reader in SUFFIXES.items():
         if lower.endswith(suffix):

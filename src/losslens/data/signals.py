@@ -47,7 +47,7 @@ def read_picture(source: Any, size: int | None = None) -> Floats:
     >>> read_picture(np.array([[0, 255]], np.uint8)).ravel().tolist()
     [-1.0, 1.0]
     """
-    values = _in_range(_pixels(source) if isinstance(source, str | Path) else np.asarray(source))
+    values = _in_range(pixels(source) if isinstance(source, str | Path) else np.asarray(source))
     values = values[..., None] if values.ndim == 2 else values
     if values.ndim != 3 or values.shape[-1] not in (1, 3, 4) or values.shape[0] * values.shape[1] < 2:
         raise _shaped("a picture (height, width) or (height, width, 1, 3 or 4)", values)
@@ -109,7 +109,19 @@ def read_cloud(source: Any) -> Cloud:
     return Cloud(placed, upright, centre, scale)
 
 
-def _pixels(path: str | Path) -> npt.NDArray[Any]:
+def pixels(path: str | Path) -> npt.NDArray[Any]:
+    """A picture's whole numbers of 8 or 16 bits, (height, width) or (height, width, 3), without transparency.
+
+    Raises:
+        BadInput: it cannot be read.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
+    ...     Image.new("RGB", (3, 2)).save(file.name)
+    ...     pixels(file.name).shape
+    (2, 3, 3)
+    """
     from PIL import Image
 
     with _reading(path), Image.open(path) as picture:

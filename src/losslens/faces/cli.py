@@ -25,6 +25,7 @@ from losslens.faces.options import (
     Kind,
     Label,
     Layer,
+    Size,
     Transpose,
     listed,
     number,
@@ -71,6 +72,7 @@ def compare(
     id_column: IdColumn = None,
     transpose: Transpose = False,
     layer: Layer = None,
+    size: Size = None,
     kind: Kind = None,
     goal: Annotated[str | None, typer.Option(help="What decides: direction, magnitude, likelihood or code.")] = None,
     loss: Annotated[
@@ -127,6 +129,7 @@ def compare(
         id_column=id_column,
         transpose=transpose,
         layer=layer,
+        size=size,
         kind=kind,
         goal=goal,
         losses=loss or (),
@@ -172,6 +175,7 @@ def inspect(
     id_column: IdColumn = None,
     transpose: Transpose = False,
     layer: Layer = None,
+    size: Size = None,
     kind: Kind = None,
     json: Json = False,
 ) -> None:
@@ -179,7 +183,9 @@ def inspect(
     from losslens.faces.inspect import inspect as run
     from losslens.report import text
 
-    found = run(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer, kind=kind)
+    found = run(
+        data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer, size=size, kind=kind
+    )
     if json:
         print_json(found.as_json())
         return
@@ -200,13 +206,14 @@ def transform(
     id_column: IdColumn = None,
     transpose: Transpose = False,
     layer: Layer = None,
+    size: Size = None,
     json: Json = False,
 ) -> None:
     """Write the codes of DATA under a trained MODEL."""
     from losslens.faces.writers import write_matrix, writer_for
 
     writer_for(output)
-    trained, profiles = _opened(model, data, label, id_column, transpose, layer)
+    trained, profiles = _opened(model, data, label, id_column, transpose, layer, size)
     codes = trained.pass_over(profiles)[0]
     write_matrix(output, codes, profiles.samples, [f"code_{i + 1}" for i in range(codes.shape[1])], profiles.labels)
     _wrote(output, codes, json)
@@ -228,13 +235,14 @@ def reconstruct(
     id_column: IdColumn = None,
     transpose: Transpose = False,
     layer: Layer = None,
+    size: Size = None,
     json: Json = False,
 ) -> None:
     """Write the reconstruction of DATA by a trained MODEL."""
     from losslens.faces.writers import write_matrix, writer_for
 
     writer_for(output)
-    trained, profiles = _opened(model, data, label, id_column, transpose, layer)
+    trained, profiles = _opened(model, data, label, id_column, transpose, layer, size)
     rebuilt = trained.reconstruct(profiles, space=space)
     write_matrix(output, rebuilt, profiles.samples, trained.saved.features, profiles.labels)
     _wrote(output, rebuilt, json)
@@ -262,12 +270,18 @@ def main() -> None:
 
 
 def _opened(
-    model: Path, data: str, label: str | None, id_column: str | None, transpose: bool, layer: str | None
+    model: Path,
+    data: str,
+    label: str | None,
+    id_column: str | None,
+    transpose: bool,
+    layer: str | None,
+    size: int | None,
 ) -> Any:
     from losslens.faces.models import load
 
     trained = load(model)
-    return trained, trained.matched(data, label=label, id_column=id_column, transpose=transpose, layer=layer)
+    return trained, trained.matched(data, label=label, id_column=id_column, transpose=transpose, layer=layer, size=size)
 
 
 def _wrote(output: Path, matrix: Any, json: bool) -> None:

@@ -57,6 +57,7 @@ def compare(
     id_column: str | None = None,
     transpose: bool = False,
     layer: str | None = None,
+    size: int | None = None,
     kind: str | None = None,
     goal: str | None = None,
     losses: Sequence[str] = (),
@@ -91,6 +92,7 @@ def compare(
     """Train a model under each objective that fits the data and say which to use.
 
     ``data`` is a bundled name, a path, an array, a sparse matrix, a DataFrame or an AnnData object; rows are samples.
+    A folder of pictures, which ``size`` brings to one size, and arrays of images keep their ``shape``.
     With several ``code_sizes`` each candidate is trained with each, and the report says from where longer codes bring
     nothing.
     Returns a :class:`Comparison`; raises :class:`BadInput` for data or options that cannot be used, before
@@ -105,7 +107,7 @@ def compare(
     >>> sorted(row.key for row in found.document.rows)
     ['mae', 'mean_profile', 'mse', 'pca', 'zeros']
     """
-    profiles = read(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer)
+    profiles = read(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer, size=size)
     seen = look(profiles, kind)
     clock, executor = Clock(seconds(budget)), _executor(workers)
     folder = place(out, profiles.name)
@@ -131,7 +133,7 @@ def compare(
                 weight_decay=weight_decay,
                 average=average,
             ),
-            shape=shape_named(shape, profiles.shape[1]),
+            shape=shape_named(shape, profiles.shape[1], profiles.sample_shape),
             classes=() if profiles.labels is None else tuple(sorted(set(map(str, profiles.labels)))),
             corruption=corruption_of(corruption, emphasis),
             beta=within(BETA, beta, "beta"),

@@ -77,6 +77,7 @@ def inspect(
     id_column: str | None = None,
     transpose: bool = False,
     layer: str | None = None,
+    size: int | None = None,
     kind: str | None = None,
 ) -> Inspection:
     """Look at data as :func:`losslens.compare` would, without training anything.
@@ -85,7 +86,7 @@ def inspect(
     >>> inspect(numpy.random.default_rng(0).poisson(2.0, size=(50, 20))).seen.kind.name
     'raw counts'
     """
-    profiles = read(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer)
+    profiles = read(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer, size=size)
     seen = look(profiles, kind)
     fitting, refused = sort_pairs(seen)
     names = [loss if link in ("linear", "logits", "softmax", "log") else f"{loss}+{link}" for loss, link in fitting]

@@ -77,7 +77,7 @@ class Model:
                 remedy="Features are matched by name: check the names of the columns, or that rows are samples.",
             )
         values = profiles.values[:, [place[name] for name in wanted]]
-        return self._of_kind(replace(profiles, values=values, features=wanted))
+        return self._of_kind(replace(profiles, values=values, features=wanted, sample_shape=()))
 
     def _of_kind(self, profiles: Profiles) -> Profiles:
         if KINDS[self.saved.kind].counts:

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-DATA_HELP = "pancreas, digits, or a file: .h5ad .csv .tsv .parquet .npz .npy (rows are samples)"
+DATA_HELP = "pancreas, digits, a folder of pictures, or a file: .h5ad .csv .tsv .parquet .npz .npy (rows are samples)"
 Data = Annotated[str, typer.Argument(help=DATA_HELP, metavar="DATA")]
 Label = Annotated[str | None, typer.Option("--label", help="Column with labels; detected where obvious.")]
 Group = Annotated[str | None, typer.Option("--group", help="Column with groups that splits must keep whole.")]
 IdColumn = Annotated[str | None, typer.Option("--id", help="Column with sample names; detected where obvious.")]
 Transpose = Annotated[bool, typer.Option("--transpose", help="Rows are features, columns are samples.")]
 Layer = Annotated[str | None, typer.Option("--layer", help="Layer of an .h5ad file to read instead of X.")]
+Size = Annotated[int | None, typer.Option("--size", help="Side to crop and resize a folder's pictures to.")]
 Kind = Annotated[str | None, typer.Option("--kind", help="Kind of data, if the gate is wrong: losslens list kinds.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 

@@ -4,6 +4,7 @@
 # isort: off
 from losslens.measure import reconstruction
 from losslens.measure import representation
+from losslens.measure import directions
 from losslens.measure import generative
 
 # isort: on
@@ -18,6 +19,7 @@ __all__ = [
     "Goal",
     "Measure",
     "Metric",
+    "directions",
     "evaluate",
     "generative",
     "metric",

@@ -72,9 +72,10 @@ class Evidence:
     ``nats`` (samples,) is the held-out negative log-likelihood of each profile, of counts or zeros and ones
     (``measure="mass"``) or of real numbers (``"density"``): the two are not comparable. ``posterior`` and ``spread``
     are there for variational models and for models of counts, ``said`` (samples,) are the labels that a classifier
-    gave, ``hidden`` are values that the model had to tell from the others of their profiles. ``seed`` draws subsamples
-    and starts k-means: give all models of one repeat the same. Everything becomes text or float32 (nats: float64),
-    contiguous; what has that form already is not copied.
+    gave, ``hidden`` are values that the model had to tell from the others of their profiles, ``views`` are the codes,
+    (samples, code) each, of two views of every held-out sample. ``seed`` draws subsamples and starts k-means: give
+    all models of one repeat the same. Everything becomes text or float32 (nats: float64), contiguous; what has that
+    form already is not copied.
 
     Raises:
         BadInput: shapes disagree, a value is missing or infinite (training diverged), or nats come without a measure.
@@ -100,6 +101,7 @@ class Evidence:
     spread: Spread | None = None
     said: Labels | None = None
     hidden: Hidden | None = None
+    views: tuple[Floats, Floats] | None = None
 
     def __post_init__(self) -> None:
         """Bring every array into its form, and refuse what does not fit together."""
@@ -112,6 +114,7 @@ class Evidence:
         _, width = self._put("code", (samples, None)) or (0, None)
         training = (self._put("train_code", (None, width)) or (None,))[0]
         self._put("train_labels", (training,), np.str_)
+        self._put_views((samples, width))
         for told in (self.posterior, self.spread, self.hidden):
             _check_told(told)
         _check_measure(self)
@@ -119,13 +122,17 @@ class Evidence:
     def _put(self, name: str, shape: tuple[int | None, ...], kind: type[np.generic] = np.float32) -> tuple[int, ...]:
         if (value := getattr(self, name)) is None:
             return ()
-        _check_shape(name, np.shape(value), shape)
-        with np.errstate(over="ignore"):  # too large for float32 is found below, and said
-            array: npt.NDArray[Any] = np.ascontiguousarray(value, dtype=kind)
-        if kind is not np.str_:
-            _check_finite(name, array)
+        array = _formed(name, value, shape, kind)
         object.__setattr__(self, name, array)
         return array.shape
+
+    def _put_views(self, shape: tuple[int | None, ...]) -> None:
+        if self.views is None:
+            return
+        if len(self.views) != 2:
+            raise BadInput(expected="codes of two views", found=str(len(self.views)))
+        first = _formed("views", self.views[0], shape, np.float32)
+        object.__setattr__(self, "views", (first, _formed("views", self.views[1], first.shape, np.float32)))
 
     @cached_property
     def sparse(self) -> bool:
@@ -160,6 +167,16 @@ class Evidence:
         for start in range(0, len(self.target), rows):
             part = slice(start, start + rows)
             yield self.target[part].astype(np.float64), self.prediction[part].astype(np.float64)
+
+
+def _formed(name: str, value: Any, shape: tuple[int | None, ...], kind: type[np.generic]) -> npt.NDArray[Any]:
+    """The value as a contiguous array of that kind and shape, finite."""
+    _check_shape(name, np.shape(value), shape)
+    with np.errstate(over="ignore"):  # too large for float32 is found below, and said
+        array: npt.NDArray[Any] = np.ascontiguousarray(value, dtype=kind)
+    if kind is not np.str_:
+        _check_finite(name, array)
+    return array
 
 
 def _check_shape(name: str, found: tuple[int, ...], expected: tuple[int | None, ...]) -> None:

@@ -2,7 +2,7 @@
 
 A yardstick is a pure function from :class:`~losslens.measure.evidence.Evidence` to a number, or None where
 it is not defined (no labels, no code, too few samples). It is never NaN. The members live in
-``reconstruction`` and ``representation``.
+``reconstruction``, ``representation``, ``directions`` and ``generative``.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ evidence gives equal numbers, and on a random part of very large sets.
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -67,10 +67,9 @@ def knn_accuracy(evidence: Evidence) -> float | None:
     Test samples of a label that the training part lacks are left out: no code could get them right.
     None if the training part has fewer than two labels.
     """
-    known = _known(evidence)
-    if known is None:
+    if (told := known(evidence)) is None:
         return None
-    return _balanced_accuracy(known.labels, _vote(known.train_code, known.train_labels, known.code))
+    return balanced_accuracy(told.labels, _vote(told.train_code, told.train_labels, told.code))
 
 
 @metric(
@@ -82,8 +81,7 @@ def knn_accuracy(evidence: Evidence) -> float | None:
 )
 def linear_probe(evidence: Evidence) -> float | None:
     """Balanced accuracy of a logistic regression on the codes; None without labels of at least two classes."""
-    known = _known(evidence)
-    if known is None:
+    if (told := known(evidence)) is None:
         return None
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -94,8 +92,8 @@ def linear_probe(evidence: Evidence) -> float | None:
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=PROBE_STRENGTH, max_iter=PROBE_STEPS))
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the steps are few on purpose, and the same for all
-        said = probe.fit(known.train_code, known.train_labels).predict(known.code)
-    return _balanced_accuracy(known.labels, np.asarray(said, dtype=np.str_))
+        said = probe.fit(told.train_code, told.train_labels).predict(told.code)
+    return balanced_accuracy(told.labels, np.asarray(said, dtype=np.str_))
 
 
 @metric(
@@ -112,8 +110,8 @@ def classifier_accuracy(evidence: Evidence) -> float | None:
     """
     if evidence.said is None or evidence.labels is None or evidence.train_labels is None:
         return None
-    known = np.isin(evidence.labels, evidence.train_labels)
-    return _balanced_accuracy(evidence.labels[known], evidence.said[known]) if known.any() else None
+    shared = np.isin(evidence.labels, evidence.train_labels)
+    return balanced_accuracy(evidence.labels[shared], evidence.said[shared]) if shared.any() else None
 
 
 @metric(
@@ -148,7 +146,7 @@ def kmeans_nmi(evidence: Evidence) -> float | None:
     return min(1.0, float(normalized_mutual_info_score(*evidence.clusters)))
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
     """Codes and labels of training and test samples, the test samples of labels that the training part has."""
 
     train_code: npt.NDArray[np.float64]
@@ -157,7 +155,13 @@ class _Known(NamedTuple):
     labels: npt.NDArray[np.str_]
 
 
-def _known(evidence: Evidence) -> _Known | None:
+def known(evidence: Evidence) -> Known | None:
+    """Codes with labels on both sides, in float64, at most so many; None without labels or with fewer than two.
+
+    >>> labels, code = np.array(["a", "b", "a"]), np.eye(3)
+    >>> known(Evidence(code, code, np.zeros(3), code, labels, code[:2], labels[:2])).code.shape
+    (3, 3)
+    """
     if evidence.code is None or evidence.labels is None or evidence.train_code is None or evidence.train_labels is None:
         return None
     training = evidence.draw(len(evidence.train_labels), KNN_TRAINING)
@@ -167,7 +171,7 @@ def _known(evidence: Evidence) -> _Known | None:
     if len(test) == 0 or len(np.unique(labels)) < 2:
         return None
     codes = evidence.train_code[training].astype(np.float64), evidence.code[test].astype(np.float64)
-    return _Known(codes[0], labels, codes[1], evidence.labels[test])
+    return Known(codes[0], labels, codes[1], evidence.labels[test])
 
 
 def _squared_distances(target: npt.NDArray[np.float32], drawn: Indices) -> npt.NDArray[np.float64]:
@@ -192,7 +196,11 @@ def _vote(
     return np.asarray(said, dtype=np.str_)
 
 
-def _balanced_accuracy(labels: npt.NDArray[np.str_], said: npt.NDArray[np.str_]) -> float:
-    """Mean over the classes of ``labels`` of the share that was said right."""
+def balanced_accuracy(labels: npt.NDArray[Any], said: npt.NDArray[Any]) -> float:
+    """Mean over the classes of ``labels`` of the share that was said right; both (samples,).
+
+    >>> balanced_accuracy(np.array(["a", "a", "a", "b"]), np.array(["a", "a", "a", "a"]))
+    0.5
+    """
     right = labels == said
     return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))

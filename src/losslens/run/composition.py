@@ -221,12 +221,14 @@ def _number(text: str) -> float:
         raise BadInput(expected="a number after the colon, as in masking:0.25", found=repr(text)) from None
 
 
-def shape_named(text: str | None, features: int) -> tuple[int, ...]:
-    """Channels, height and width from ``28x28`` or ``3x32x32``; without a text those of a square grey image, or none.
+def shape_named(text: str | None, features: int, own: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """Channels, height and width from ``28x28`` or ``3x32x32``; else the data's own, a square grey image, or none.
 
-    >>> shape_named("3x4x5", 60), shape_named(None, 64), shape_named(None, 65)
-    ((3, 4, 5), (1, 8, 8), ())
+    >>> shape_named("3x4x5", 60), shape_named(None, 64), shape_named(None, 65), shape_named(None, 64, (4, 4, 4))
+    ((3, 4, 5), (1, 8, 8), (), (4, 4, 4))
     """
+    if not text and own:
+        return own
     if not text:
         side = math.isqrt(features)
         return (1, side, side) if side * side == features and side > 1 else ()
