@@ -17,6 +17,7 @@ _HOMES = {
     "Comparison": "losslens.faces.compare",
     "Criterion": "losslens.losses.criterion",
     "ACTIVATIONS": "losslens.activations",
+    "DIAGNOSTICS": "losslens.measure.diagnostics",
     "advise": "losslens.faces.advise",
     "check": "losslens.faces.check",
     "LosslensWarning": "losslens.vocabulary.errors",
@@ -25,6 +26,7 @@ _HOMES = {
     "implicit": "losslens.faces.implicit.fit",
     "inspect": "losslens.faces.inspect",
     "load": "losslens.faces.models",
+    "Watch": "losslens.run.watch",
 }
 __all__ = [*_HOMES, "__version__"]
 
