@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +41,16 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
             results[name] = measure(case, options.repeats)
     result = {"runs": results, "machine": machine()}
     rows = [
-        [name, str(one["epochs"]), str(one["readings"]), f"{statistics.median(one['without']):.2f}", shown(one)]
+        [name, str(one["epochs"]), str(one["readings"]), f"{statistics.median(one['without']):.2f}", *shown(one)]
         for name, one in results.items()
     ]
-    print(table(["training", "epochs", "readings", "CPU s without", "CPU with over without"], rows))
+    print(table(["training", "epochs", "readings", "CPU s without", "CPU with over without", "own share"], rows))
     save(result, options.json)
     return result
 
 
-def shown(one: dict[str, Any]) -> str:
-    return spread(pairwise_ratios(one["with"], one["without"]), 3)
+def shown(one: dict[str, Any]) -> list[str]:
+    return [spread(pairwise_ratios(one["with"], one["without"]), 3), f"{100 * statistics.median(one['share']):.1f} %"]
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -68,17 +69,16 @@ def prepare(data: str, losses: tuple[str, ...], folder: Path, options: argparse.
     """The trials of the first repeat of a comparison, with what a worker would make of the data."""
     from losslens.data.gate import look
     from losslens.data.readers import read
-    from losslens.faces.settings import network, training
+    from losslens.models.spec import ModelSpec
     from losslens.run.composition import Shared
     from losslens.run.plan import plan
     from losslens.run.prepared import DataFolder
+    from losslens.run.spec import TrainingSpec
 
     profiles = read(data if data == "pancreas" else dense())
-    shared = Shared(
-        model=network(code=32, hidden=None, activation="relu", normalisation="none", dropout=None, tied=False),
-        training=training(profiles, epochs=options.epochs, batch=None, learning_rates=None, precision="fp32", device="cpu"),
-    )  # fmt: skip
-    planned = plan(look(profiles, None), shared, content_hash=profiles.content_hash, losses=losses, repeats=1)
+    shared = Shared(ModelSpec(), TrainingSpec(epochs=options.epochs))
+    seen, content = look(profiles, None), profiles.content_hash
+    planned = plan(seen, shared, content_hash=content, losses=losses, models=(), repeats=1, seed=0)
     where = DataFolder.write(profiles, folder).folder
     return [(each.objective.loss, (each, where)) for each in planned.trials if each.objective is not None]
 
@@ -90,38 +90,58 @@ def dense() -> np.ndarray:
 
 
 def measure(case: Any, repeats: int) -> dict[str, Any]:
-    one: dict[str, Any] = {"with": [], "without": []}
+    one: dict[str, Any] = {"with": [], "without": [], "share": []}
     for repeat in range(repeats):
         curves = {}
         for name in in_turn(("with", "without"), repeat):
-            seconds, trained = train(*case, watched=name == "with")
+            seconds, own, trained = train(*case, watched=name == "with")
             one[name].append(seconds)
             curves[name] = (trained.train_curve, trained.valid_curve)
             if trained.watching:
                 one |= {"epochs": len(trained.train_curve), "readings": len(trained.watching.looks)}
+                one["share"].append(own / seconds)
         if curves["with"] != curves["without"]:
             raise SystemExit("watching changed the training")
     return one
 
 
-def train(spec: Any, folder: Path, watched: bool) -> tuple[float, Any]:
-    """CPU seconds of one race of learning rates and its winner's training, judged if it was watched."""
+def train(spec: Any, folder: Path, watched: bool) -> tuple[float, float, Any]:
+    """CPU seconds of one race of learning rates and its winner's training, those of readings and judging, the winner."""
     import torch
 
     from losslens.run.loop import train_best
     from losslens.run.prepared import prepared
-    from losslens.run.trial import _maker, _sees_counts, _seed
+    from losslens.run.trial import _maker, _seed, _sees_counts
     from losslens.run.watching import Watching
 
     data = prepared(folder, spec.split, spec.transform)
     rows = data.batches(_sees_counts(spec), "cpu")
     index = (torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid))
-    make, watch = _maker(spec, data), (lambda training: Watching(spec, training)) if watched else None
-    began = time.process_time()
-    best, _ = train_best(make, spec.training, rows, *index, _seed(spec), None, watch)
+    make, own, began = _maker(spec, data), [0.0], time.process_time()
+
+    def watch(training: Any) -> Watching:
+        start = time.process_time()
+        watching = Watching(spec, training)
+        own[0] += time.process_time() - start
+        watching.read = timed(watching.read, own)
+        return watching
+
+    best, _ = train_best(make, spec.training, rows, *index, _seed(spec), None, watch if watched else None)
     if best.watching:
-        best.watching.findings()
-    return time.process_time() - began, best
+        timed(best.watching.findings, own)()
+    return time.process_time() - began, own[0], best
+
+
+def timed(call: Callable[[], Any], total: list[float]) -> Callable[[], Any]:
+    """The same function, adding the CPU seconds that it takes."""
+
+    def run() -> Any:
+        start = time.process_time()
+        result = call()
+        total[0] += time.process_time() - start
+        return result
+
+    return run
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from losslens.measure.diagnostics import Reading, Readings, is_read, judged
-from losslens.measure.diagnostics.readings import Array
 from losslens.measure.findings import Finding
 from losslens.models.autoencoders import Outputs
 from losslens.models.objective import Batch, Objective
@@ -58,9 +57,7 @@ class Watching:
             outputs = model(self.batch.profiles)
             linked = array(objective.linked(outputs.output, self.batch))
             output = array(_output(objective, outputs, self.batch))
-        directions: dict[str, Array] = (
-            {"embedding": linked, "partner": self.target} if objective.head is not None else {}
-        )
+        directions: dict[str, Any] = {"embedding": linked, "partner": self.target} if objective.head is not None else {}
         mean = array(outputs.mean) if model.variational and outputs.mean is not None else None
         self.looks.append(
             Reading(
