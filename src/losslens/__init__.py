@@ -17,6 +17,7 @@ _HOMES = {
     "Comparison": "losslens.faces.compare",
     "Criterion": "losslens.losses.criterion",
     "ACTIVATIONS": "losslens.activations",
+    "DIAGNOSTICS": "losslens.measure.diagnostics",
     "advise": "losslens.faces.advise",
     "automatic_cut": "losslens.models.remedies",
     "check": "losslens.faces.check",
@@ -28,6 +29,7 @@ _HOMES = {
     "implicit": "losslens.faces.implicit.fit",
     "inspect": "losslens.faces.inspect",
     "load": "losslens.faces.models",
+    "Watch": "losslens.run.watch",
 }
 _ROOMS = ("lab",)  # packages that are public as a whole
 __all__ = [*_HOMES, *_ROOMS, "__version__"]

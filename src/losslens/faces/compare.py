@@ -17,7 +17,7 @@ from losslens.faces.devices import usable
 from losslens.faces.folder import Manifest, claim, earlier, held, place
 from losslens.faces.goal import settle_goal
 from losslens.faces.outcome import Comparison, Run, finish
-from losslens.faces.progress import Bars, Quiet
+from losslens.faces.progress import Bars, Quiet, Told
 from losslens.faces.settings import (
     BETA,
     at_least,
@@ -178,7 +178,7 @@ def run(intended: Run, folder: Path, executor: Executor, clock: Clock, progress:
     try:
         data = DataFolder.write(intended.profiles, cache)
         with progress.phase("training", len(trials)) as advance:
-            outcome = complete(trials, data.folder, store, executor, clock, advance)
+            outcome = complete(trials, data.folder, store, executor, clock, advance, Told(progress))
         with progress.phase("report", 1) as advance:
             found = finish(intended, outcome, folder, store, data, clock)
             advance()

@@ -15,6 +15,7 @@ from losslens.run.batches import Rows, chunks, shuffled
 from losslens.run.network import Adam, FlatParameters, Gradients
 from losslens.run.pretraining import Course, pretrain
 from losslens.run.spec import Fit, TrainingSpec
+from losslens.run.watching import Watching
 
 Corrupt = Callable[[Batch, torch.Generator], Batch]
 
@@ -49,6 +50,7 @@ class Training:
         self.best, finite = self.parameters.kept(), math.isfinite(self.best_loss)
         self.valid_curve = [self.best_loss] if finite else []
         self.diverged = "" if finite else f"the validation loss was not finite before epoch 1 at learning rate {lr:g}"
+        self.watching: Watching | None = None
         self.seconds = time.perf_counter() - began
 
     def epochs(self, until: int) -> None:
@@ -64,6 +66,8 @@ class Training:
                 self.optimiser.step()
                 total += float(loss) * len(index)
             self.record(total / len(self.train))
+            if self.watching:
+                self.watching.look()
         self.seconds += time.perf_counter() - began
 
     def record(self, train_loss: float) -> None:
@@ -124,14 +128,20 @@ def train_best(
     valid: Tensor,
     seed: int,
     corrupt: Corrupt | None = None,
+    watch: Callable[[Training], Watching] | None = None,
 ) -> tuple[Training, list[Fit]]:
     """Try every learning rate of the grid for some epochs at full weights, then carry on with the best of them."""
     trainings = [Training(*make(), lr, spec, rows, train, valid, seed, corrupt) for lr in spec.learning_rates]
     alone = len(trainings) == 1
     for training in trainings:
+        training.watching = watch(training) if watch else None
         race = spec.epochs if alone else spec.trial_epochs + training.objective.warm_up
         training.epochs(min(race, spec.epochs))
     best = min(trainings, key=lambda training: training.best_loss if training.valid_curve else math.inf)
+    if best.watching:
+        best.watching.speak()
     best.epochs(spec.epochs)
+    if best.watching:
+        best.watching.close()
     best.restore_best()
     return best, [training.fit(training is best) for training in trainings]

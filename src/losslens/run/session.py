@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from losslens.measure.findings import Finding
 from losslens.run.executors import Executor, Lost
+from losslens.run.listening import Tell, listening
 from losslens.run.spec import TrialResult, TrialSpec, row_keys
 from losslens.run.store import Store
 
@@ -44,22 +46,40 @@ class Outcome:
     missing: list[tuple[TrialSpec, str]]
 
 
+def _untold(spec: TrialSpec, finding: Finding) -> None:
+    """Nobody listens."""
+
+
 def complete(
-    trials: Sequence[TrialSpec], folder: Path, store: Store, executor: Executor, clock: Clock, done: Callable[[], None]
+    trials: Sequence[TrialSpec],
+    folder: Path,
+    store: Store,
+    executor: Executor,
+    clock: Clock,
+    done: Callable[[], None],
+    tell: Tell = _untold,
 ) -> Outcome:
-    """Run the trials that the store lacks; ``done`` is called once for each trial that is there."""
+    """Run the trials that the store lacks; ``done`` is called once for each trial that is there.
+
+    ``tell`` hears of every finding that calls for action: at once from a training in this process, and from all
+    when their result arrives, so that it may hear of one twice.
+    """
     known = {spec.id: result for spec in trials if (result := store.get(spec))}
     for _ in known:
         done()
     lost: dict[str, str] = {}
-    for finished in executor.run([spec for spec in trials if spec.id not in known], folder, clock.may_start):
-        if isinstance(finished, Lost):
-            lost[finished.spec.id] = finished.cause
-        else:
-            store.put(finished.result, finished.weights, finished.arrays)
-            known[finished.result.spec.id] = finished.result
-            clock.saw(finished.result.seconds)
-        done()
+    with listening(None if tell is _untold else tell):
+        for finished in executor.run([spec for spec in trials if spec.id not in known], folder, clock.may_start):
+            if isinstance(finished, Lost):
+                lost[finished.spec.id] = finished.cause
+            else:
+                store.put(finished.result, finished.weights, finished.arrays)
+                known[finished.result.spec.id] = finished.result
+                clock.saw(finished.result.seconds)
+                for finding in finished.result.findings:
+                    if finding.verdict == "act":
+                        tell(finished.result.spec, finding)
+            done()
     results: dict[str, dict[int, TrialResult]] = {}
     rows = row_keys(trials)
     for spec in trials:

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from losslens import __version__
+from losslens.measure.findings import Finding
 from losslens.models.spec import CorruptionSpec, ModelSpec, ObjectiveSpec, Spec
 
 Precision = Literal["fp32", "bf16"]
@@ -136,6 +137,7 @@ class TrialResult(Spec):
     fits: tuple[Fit, ...] = ()
     parameters: int = 0
     seconds: float = 0.0
+    findings: tuple[Finding, ...] = ()
 
     @property
     def best(self) -> Fit | None:

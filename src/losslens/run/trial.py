@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, prin
 from losslens.run.batches import Rows, chunks
 from losslens.run.generative import posterior, spread
 from losslens.run.hidden import hidden
-from losslens.run.loop import Corrupt, train_best
+from losslens.run.loop import Corrupt, Training, train_best
 from losslens.run.prepared import Prepared, prepared
 from losslens.run.spec import Fit, TrialResult, TrialSpec
+from losslens.run.watching import Watching
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Domain
 
@@ -59,19 +61,32 @@ def _trained(spec: TrialSpec, data: Prepared) -> Finished:
     rows = data.batches(_sees_counts(spec), device, spec.objective.classes)
     train, valid = torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid)
     corrupt = _corruption(spec, data)
-    training, fits = train_best(make, spec.training, rows, train, valid, _seed(spec), corrupt)
-    parameters, seconds = training.parameters.values.numel(), sum(fit.seconds for fit in fits)
+    watch = partial(Watching, spec)
+    training, fits = train_best(make, spec.training, rows, train, valid, _seed(spec), corrupt, watch)
+    trained = _result(spec, training, fits)
     if training.diverged and training.best_epoch == 0:
-        return _diverged(spec, tuple(fits), training.diverged, parameters, seconds)
+        return _diverged(trained, training.diverged)
     model, objective = training.model, training.objective
     try:
         told = _told(spec, model, objective, rows, data)
         evidence = _evidence(spec, data, model, rows, objective.reconstruct, told)
     except BadInput as error:  # weights are finite, yet what they give on the held-out part is not
-        return _diverged(spec, tuple(fits), f"on the held-out part it gave {error.found}", parameters, seconds)
+        return _diverged(trained, f"on the held-out part it gave {error.found}")
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
     weights |= {f"objective.{k}": v for k, v in objective.state_dict().items()}
-    return _finish(spec, evidence, tuple(fits), weights, parameters, seconds)
+    return _finish(trained, evidence, weights)
+
+
+def _result(spec: TrialSpec, training: Training, fits: Sequence[Fit]) -> TrialResult:
+    """What is known once training is over; what was measured is still to come."""
+    return TrialResult(
+        spec=spec,
+        status="ok",
+        fits=tuple(fits),
+        parameters=training.parameters.values.numel(),
+        seconds=sum(fit.seconds for fit in fits),
+        findings=training.watching.findings() if training.watching else (),
+    )
 
 
 def _told(spec: TrialSpec, model: Autoencoder, objective: Objective, rows: Rows, data: Prepared) -> dict[str, Any]:
@@ -119,7 +134,7 @@ def _baseline(spec: TrialSpec, data: Prepared) -> Finished:
     evidence = _evidence(spec, data, model, data.batches(True), lambda outputs, _: outputs.output, told)
     parameters = sum(part.numel() for part in model.state_dict().values())
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
-    return _finish(spec, evidence, (), weights, parameters, seconds)
+    return _finish(TrialResult(spec=spec, status="ok", parameters=parameters, seconds=seconds), evidence, weights)
 
 
 def _maker(spec: TrialSpec, data: Prepared) -> Callable[[], tuple[Autoencoder, Objective]]:
@@ -214,12 +229,8 @@ def _baseline_nats(spec: TrialSpec, data: Prepared, model: nn.Module) -> Nats | 
     return residual_nats(*errors)
 
 
-def _finish(
-    spec: TrialSpec, evidence: Evidence, fits: tuple[Fit, ...], weights: dict[str, Any], parameters: int, seconds: float
-) -> Finished:
-    result = TrialResult(
-        spec=spec, status="ok", metrics=evaluate(evidence), fits=fits, parameters=parameters, seconds=seconds
-    )
+def _finish(trained: TrialResult, evidence: Evidence, weights: dict[str, Any]) -> Finished:
+    spec, result = trained.spec, trained.model_copy(update={"metrics": evaluate(evidence)})
     arrays: dict[str, Any] = {}
     if spec.split.repeat == 0:
         arrays["examples"] = evidence.prediction[:: max(1, len(evidence.prediction) // EXAMPLES)][:EXAMPLES]
@@ -230,9 +241,8 @@ def _finish(
     return Finished(result, {name: value.cpu().numpy() for name, value in weights.items()}, arrays)
 
 
-def _diverged(spec: TrialSpec, fits: tuple[Fit, ...], cause: str, parameters: int, seconds: float) -> Finished:
-    result = TrialResult(spec=spec, status="diverged", cause=cause, fits=fits, parameters=parameters, seconds=seconds)
-    return Finished(result, {}, {})
+def _diverged(trained: TrialResult, cause: str) -> Finished:
+    return Finished(trained.model_copy(update={"status": "diverged", "cause": cause}), {}, {})
 
 
 def _seed(spec: TrialSpec) -> int:

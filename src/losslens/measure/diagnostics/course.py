@@ -1,0 +1,115 @@
+"""Diagnostics of the course of a training, read off its curves alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from losslens.measure.diagnostics.entry import Seen, diagnostic, rates
+from losslens.measure.diagnostics.readings import Readings
+
+LARGEST = 1e6
+RESOLVED = 0.01  # of the first loss: changes below it are noise of the batches
+FEWEST = 8  # epochs
+
+
+def _decay(spec: Any) -> dict[str, Any]:
+    return {"training.weight_decay": min(10.0, max(1.0, 10.0 * spec.training.weight_decay))}
+
+
+@diagnostic(
+    title="Learning rate too high",
+    unit="rises over falls of the training loss",
+    watch=0.3,
+    act=0.9,
+    because="At 1 the training loss has lost as much as it won; noise of batches alone adds a few hundredths.",
+    reason="The training loss jumps up again and again, or is no lower than before the first step.",
+    remedy="Lower the learning rate.",
+    change=rates(0.2),
+    since=2,
+)
+def learning_rate_too_high(readings: Readings) -> Seen | None:
+    """The sum of all rises of the training loss from epoch to epoch, over the sum of its falls.
+
+    Starts from the loss before the first step, and after a warm-up of the objective. A loss that stopped being
+    finite counts as a million.
+    """
+    if readings.diverged:
+        return Seen(LARGEST, figures="The loss stopped being finite.")
+    curve = readings.curve("train")
+    if len(curve) < 3:
+        return None
+    if not np.isfinite(curve).all():
+        return Seen(LARGEST, figures="The loss stopped being finite.")
+    moves = np.diff(curve)
+    rises, falls = moves[moves > 0].sum(), -moves[moves < 0].sum()
+    resolved = falls + RESOLVED * abs(curve[0])
+    return Seen(float(min(rises / resolved, LARGEST)) if resolved > 0 else 0.0)
+
+
+@diagnostic(
+    title="Learning rate too low",
+    unit="times the mean pace",
+    watch=0.4,
+    act=0.7,
+    because="A training that has run its course is far slower at its end than on average (near 0); one that falls "
+    "along a straight line is as fast (1).",
+    reason="The loss was still falling nearly as fast as on average when the training ended.",
+    remedy="Raise the learning rate, or allow more epochs.",
+    change=rates(5.0),
+    since=FEWEST,
+    at_end=True,
+)
+def learning_rate_too_low(readings: Readings) -> Seen | None:
+    """The fall of the loss per epoch over the last fifth of a training, relative to the whole; from eight epochs on."""
+    curve = readings.curve("valid" if readings.valid else "train")
+    if len(curve) <= FEWEST or not np.isfinite(curve).all() or curve[0] <= curve[-1]:
+        return None
+    last = max(1, (len(curve) - 1) // 5)
+    pace = (curve[0] - curve[-1]) / (len(curve) - 1)
+    return Seen(float(max(0.0, (curve[-1 - last] - curve[-1]) / last / pace)))
+
+
+@diagnostic(
+    title="Over-fitting",
+    unit="share of the fall",
+    watch=0.1,
+    act=0.3,
+    because="A tenth is beyond the noise of a validation loss; at 0.3 a third of what was learned was lost again.",
+    reason="The loss on the validation part rises again while the one of training falls.",
+    remedy="Stop earlier, add weight decay, dropout or noise, or take a smaller network.",
+    change=_decay,
+    since=3,
+)
+def over_fitting(readings: Readings) -> Seen | None:
+    """How much of its fall the validation loss has risen again since its best, while the training loss fell."""
+    valid, train = readings.curve("valid"), readings.curve("train")
+    if len(valid) < 4 or len(train) != len(valid) or not np.isfinite([valid, train]).all():
+        return None
+    best, after = int(valid.argmin()), len(valid) - 1 - int(valid.argmin())
+    fall = valid[0] - valid[best]
+    if fall <= 0 or after == 0 or train[-1] >= train[best]:
+        return Seen(0.0)
+    recent = float(np.median(valid[-min(3, after) :]))
+    figures = f"Lowest {after} epochs before the last."
+    return Seen(min((recent - float(valid[best])) / float(fall), LARGEST), figures=figures)
+
+
+@diagnostic(
+    title="Loss stuck at its margin",
+    unit="distance from the margin, as a share of it",
+    watch=0.1,
+    act=0.03,
+    because="A network that gives one point for everything has exactly the margin as its loss; batches differ by a few "
+    "hundredths.",
+    reason="The loss is what one point for all samples gives: the embeddings have collapsed, or never parted.",
+    remedy="Lower the learning rate, use all or semi-hard negatives in place of the hardest, or normalise embeddings.",
+    since=3,
+)
+def stuck_at_margin(readings: Readings) -> Seen | None:
+    """How far the last three training losses lie from the margin, at most; needs a loss that has a margin."""
+    if not readings.margin or len(readings.train) < 3:
+        return None
+    distance = float(np.abs(np.array(readings.train[-3:]) - readings.margin).max() / readings.margin)
+    return Seen(min(distance, LARGEST)) if np.isfinite(distance) else None

@@ -1,0 +1,94 @@
+"""Diagnostics of the output beside its target: constant, too narrow, of another length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from losslens.measure.diagnostics.entry import Seen, diagnostic, rates
+from losslens.measure.diagnostics.readings import Array, Readings
+
+
+def _linear(spec: Any) -> dict[str, Any]:
+    link = spec.objective.link
+    return {} if link in ("linear", "logits", "softmax", "log") else {"objective.link": "linear"}
+
+
+def _pair(readings: Readings) -> tuple[Array, Array] | None:
+    look = readings.latest("output", "target")
+    if look is None or not np.isfinite(look.output).all():  # type: ignore[arg-type]
+        return None
+    assert look.output is not None
+    assert look.target is not None
+    return look.output, look.target
+
+
+def _spread(rows: Array) -> float:
+    return float(np.sqrt(rows.var(0, dtype=np.float64).sum()))
+
+
+@diagnostic(
+    title="Constant output",
+    unit="times the data's spread",
+    watch=0.15,
+    act=0.03,
+    because="The square is about the share of variance that is explained: 2 % at 0.15, a thousandth at 0.03.",
+    reason="The output is nearly the same for every sample.",
+    remedy="Check learning rate and activations; where codes vary, the decoder does not use them.",
+    change=rates(0.2),
+    since=3,
+)
+def constant_output(readings: Readings) -> Seen | None:
+    """Standard deviation of the output over samples, over that of the targets, features together."""
+    pair = _pair(readings)
+    if pair is None or (known := _spread(pair[1])) == 0:
+        return None
+    return Seen(min(_spread(pair[0]) / known, 1e30), "output")
+
+
+@diagnostic(
+    title="Output range narrower than the data's",
+    unit="share of target values out of reach",
+    watch=0.02,
+    act=0.1,
+    because="Reconstructions shrink towards the mean, so that about a hundredth of the values is always beyond them; a "
+    "tenth is what an output activation cuts off.",
+    reason="Targets lie beyond every value that the output takes.",
+    remedy="Use an output activation whose range holds the data, or scale the data into it.",
+    change=_linear,
+    since=3,
+)
+def narrow_output(readings: Readings) -> Seen | None:
+    """The share of target values outside the range of all outputs, with a twentieth of the data's range to spare."""
+    pair = _pair(readings)
+    if pair is None:
+        return None
+    output, target = pair
+    low, high, room = output.min(), output.max(), 0.05 * (target.max() - target.min())
+    beyond = (target < low - room) | (target > high + room)
+    figures = f"Outputs {low:.3g} to {high:.3g}, targets {target.min():.3g} to {target.max():.3g}."
+    return Seen(float(beyond.mean()), "output", figures)
+
+
+@diagnostic(
+    title="Norm ratio",
+    unit="shorter over longer norm",
+    watch=0.6,
+    act=0.3,
+    because="Predicting a mean shortens noisy profiles, by a ratio of the root of the share that can be predicted; 0.3 "
+    "would leave a tenth of it.",
+    reason="Reconstructions have another length than the data.",
+    remedy="Add a term for the magnitude, or use a loss that sees the scale.",
+    since=3,
+)
+def norm_ratio(readings: Readings) -> Seen | None:
+    """Median over samples of the output's norm over the target's, or the inverse if that is smaller."""
+    pair = _pair(readings)
+    if pair is None:
+        return None
+    ours, theirs = (np.linalg.norm(rows.astype(np.float64), axis=1) for rows in pair)
+    if not (theirs > 0).any():
+        return None
+    ratio = float(np.median(ours[theirs > 0] / theirs[theirs > 0]))
+    return Seen(min(ratio, 1.0 / ratio) if ratio > 0 else 0.0, "output", f"Output over target: {ratio:.3g}.")
