@@ -167,8 +167,10 @@ def _row(spec: tuple, shift: np.ndarray, rng: np.random.Generator) -> Row:
 
 
 # name, where, verdict, value, unit, threshold, epoch, repeats, reason, remedy
-SOUND = [("dead_units", "encoder 1", "fine", 0.02, "share of units", 0.5, None, [], "Few units are always zero.", ""),
-         ("over_fitting", "", "fine", 0.01, "1 (ratio)", 0.2, None, [], "Validation loss did not rise.", "")]  # fmt: skip
+SOUND = [
+    ("dead_units", "encoder 1", "fine", 0.02, "share of units", 0.5, None, [], "Few are zero.", ""),
+    ("over_fitting", "", "fine", 0.01, "1 (ratio)", 0.2, None, [], "Validation loss did not rise.", ""),
+]
 INSIDE = {
     "laplace": [("exploding_gradients", "decoder 2", "act", 3.1e9, "1 (ratio)", 1e3, 1, [0, 1, 2, 3, 4],
                  "The gradient of this layer grew without bound.", "Lower the learning rate: --lr 1e-4."), *SOUND],

@@ -22,6 +22,7 @@ _HOMES = {
     "LosslensWarning": "losslens.vocabulary.errors",
     "LOSSES": "losslens.losses",
     "compare": "losslens.faces.compare",
+    "diagnose": "losslens.faces.diagnose",
     "implicit": "losslens.faces.implicit.fit",
     "inspect": "losslens.faces.inspect",
     "load": "losslens.faces.models",
