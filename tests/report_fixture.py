@@ -24,6 +24,7 @@ from losslens.report.document import (
     Sweep,
     Yardstick,
 )
+from losslens.report.findings import RowFinding
 
 REPEATS = 5
 CLASSES = {"alpha": 886, "beta": 525, "ductal": 386, "acinar": 258, "delta": 214, "gamma": 197, "stellate": 54,
@@ -161,7 +162,30 @@ def _row(spec: tuple, shift: np.ndarray, rng: np.random.Generator) -> Row:
         parameters=parameters, seconds=float(rng.uniform(2.5, 6)) if candidate else 0.05,
         trials=[f"{key.replace('@', '-')}-{repeat}" for repeat in range(REPEATS)],
         curves=_curves(quality, rng) if candidate else [],
+        findings=[_finding(*spec) for spec in INSIDE.get(key, SOUND)] if candidate else [],
     )  # fmt: skip
+
+
+# name, where, verdict, value, unit, threshold, epoch, repeats, reason, remedy
+SOUND = [
+    ("dead_units", "encoder 1", "fine", 0.02, "share of units", 0.5, None, [], "Few are zero.", ""),
+    ("over_fitting", "", "fine", 0.01, "1 (ratio)", 0.2, None, [], "Validation loss did not rise.", ""),
+]
+INSIDE = {
+    "laplace": [("exploding_gradients", "decoder 2", "act", 3.1e9, "1 (ratio)", 1e3, 1, [0, 1, 2, 3, 4],
+                 "The gradient of this layer grew without bound.", "Lower the learning rate: --lr 1e-4."), *SOUND],
+    "mae": [("saturated_units", "output", "act", 0.81, "share of units", 0.5, 3, [0, 2], "They sit on a flat part.",
+             "Use a linear output."),
+            ("narrow_output", "output", "watch", 0.7, "1 (ratio)", 0.8, 0, [0, 1, 2],
+             "The output cannot reach <the largest> values.", "Use a softplus output."), SOUND[0]],
+}  # fmt: skip
+
+
+def _finding(*spec: object) -> RowFinding:
+    name, where, verdict, value, unit, threshold, epoch, repeats, reason, remedy = spec
+    return RowFinding(name=name, title=name.replace("_", " "), where=where, verdict=verdict, value=value, unit=unit,
+                      threshold=threshold, epoch=epoch, repeats=repeats, looked=REPEATS, reason=reason,
+                      remedy=remedy)  # fmt: skip
 
 
 def _measurements(key: str, quality: float, shift: np.ndarray, rng: np.random.Generator) -> dict[str, Measurement]:

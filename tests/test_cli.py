@@ -25,6 +25,7 @@ COMMANDS = [
     "list",
     "show",
     "check",
+    "diagnose",
     "reproduce",
     "advise",
     "implicit",

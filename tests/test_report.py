@@ -17,8 +17,12 @@ from pydantic import ValidationError
 from rich.console import Console
 from tests.report_fixture import document, swept
 
+from losslens.measure.findings import Finding
+from losslens.models.spec import ModelSpec
 from losslens.report import figures, html, model_figures, table, text
 from losslens.report.document import Curve, Difference, Document, Example, Measurement, Refusal, Row, schema
+from losslens.report.findings import RowFinding, gather
+from losslens.run.spec import SplitSpec, TransformSpec, TrialResult, TrialSpec
 
 SCHEMA = Path(__file__).parents[1] / "docs" / "results.schema.json"
 REPORT, SWEPT = document(), swept()
@@ -391,6 +395,88 @@ def test_one_exploded_row_does_not_blur_the_others():
 def test_a_number_reads_back_as_it_was(value: float, places: int):
     read = float(table.number(value, places))
     assert read == pytest.approx(value, abs=0.5 * 10.0**-places + 1e-12, rel=6e-3)
+
+
+# ---- what went wrong inside
+
+
+def without_findings() -> Document:
+    """As written before trainings told what they saw."""
+    old = json.loads(REPORT.model_dump_json())
+    for row in old["rows"]:
+        del row["findings"]
+    return Document.model_validate(old)
+
+
+def inside_section(report: Document) -> str:
+    return re.search(r'(?s)<section id="inside".*?</section>', html.render(report))[0]
+
+
+def test_the_page_tells_what_went_wrong_the_losers_first():
+    said = inside_section(REPORT)
+    places = [said.index(f"{part}") for part in ("Laplace<small", "exploding gradients", "mae<small", "saturated units",
+                                                  "narrow output", "Nothing went wrong inside in Huber")]  # fmt: skip
+    assert places == sorted(places)
+    assert "in 2 of 5 repeats, from epoch 3" in said
+    assert "0.81 share of units, threshold 0.5" in said
+    assert "&lt;the largest&gt;" in said
+    assert "2 more looked at and found fine" in said
+    assert "dead units" not in said
+    assert "2 things looked at in each, all fine" in said
+    assert '<a href="#inside">' in html.render(REPORT)
+
+
+def test_the_page_says_plainly_that_nothing_went_wrong():
+    sound = [row for row in REPORT.rows if row.key not in ("mae", "laplace")]
+    said = inside_section(REPORT.model_copy(update={"rows": sound}))
+    assert "Nothing went wrong inside in" in said
+    assert "<table" not in said
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_terminal_lists_what_must_be_acted_on_with_the_remedy(width: int):
+    said = " ".join(printed(REPORT, width, gate=False).split())
+    assert "Laplace exploding gradients (decoder 2): 3.1e+09, threshold 1e+03, in 5 of 5 repeats. Lower the" in said
+    assert "mae saturated units (output): 0.81 share of units, threshold 0.5, in 2 of 5 repeats. Use a linear" in said
+    assert "narrow output" not in said
+    sound = REPORT.model_copy(update={"rows": [REPORT.row("mse")]})
+    assert "Nothing went wrong inside that must be acted on." in printed(sound)
+
+
+def test_the_terminal_lists_few_of_many():
+    many = [finding for finding in REPORT.row("mae").findings if finding.verdict == "act"] * 9
+    report = REPORT.model_copy(update={"rows": [REPORT.row("mae").model_copy(update={"findings": many})]})
+    assert printed(report).count("saturated units") == 6
+    assert "and 3 more: losslens diagnose" in printed(report)
+
+
+def test_results_without_findings_are_read_and_say_nothing_of_them():
+    old = without_findings()
+    assert old.row("mae").findings == []
+    assert 'id="inside"' not in html.render(old)
+    assert "went wrong" not in html.render(old)
+    assert "went wrong" not in printed(old)
+
+
+def trial(repeat: int, *findings: Finding) -> TrialResult:
+    spec = TrialSpec(data="d", transform=TransformSpec(name="none"), split=SplitSpec(repeat=repeat), model=ModelSpec())
+    return TrialResult(spec=spec, status="ok", findings=findings)
+
+
+def test_repeats_are_joined_to_the_worst_verdict_and_the_median_of_those_in_which_it_arose():
+    def seen(verdict: str, value: float, epoch: int, where: str = "a") -> Finding:
+        return Finding(name="dead_units", verdict=verdict, value=value, unit="share", threshold=0.5, epoch=epoch,
+                       where=where, reason=f"{value}", remedy="r",
+                       change={"training.learning_rates": (value,)})  # fmt: skip
+
+    results = [trial(4, seen("act", 0.8, 3), seen("fine", 0.1, 0, "b")), trial(0, seen("fine", 0.2, 0)),
+               trial(1, seen("watch", 0.6, 2), seen("fine", 0.3, 0, "b")), trial(2, seen("act", 0.9, 5))]  # fmt: skip
+    first, second = gather(results)
+    assert (first.verdict, first.value, first.repeats, first.looked, first.epoch) == ("act", 0.8, [1, 2, 4], 4, 2)
+    assert (first.reason, first.change, first.title) == ("0.8", {"training.learning_rates": [0.8]}, "dead units")
+    assert (second.where, second.verdict, second.repeats, second.looked, second.epoch) == ("b", "fine", [], 2, None)
+    assert second.value == pytest.approx(0.2)
+    assert RowFinding.model_validate_json(first.model_dump_json()) == first
 
 
 # ---- code sizes, posteriors, models of counts

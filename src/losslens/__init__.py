@@ -26,6 +26,7 @@ _HOMES = {
     "LOSSES": "losslens.losses",
     "compare": "losslens.faces.compare",
     "cut_initialise": "losslens.models.remedies",
+    "diagnose": "losslens.faces.diagnose",
     "implicit": "losslens.faces.implicit.fit",
     "inspect": "losslens.faces.inspect",
     "load": "losslens.faces.models",

@@ -15,6 +15,7 @@ from losslens import __version__
 from losslens.faces.advise_command import ADVISE_EXAMPLES, advise
 from losslens.faces.catalogue_commands import CATALOGUE_EXAMPLES, LIST_EXAMPLES, SHOW_EXAMPLES, catalogue, list_, show
 from losslens.faces.check_command import CHECK_EXAMPLES, check
+from losslens.faces.diagnose_command import DIAGNOSE_EXAMPLES, diagnose
 from losslens.faces.implicit.command import IMPLICIT_EXAMPLES, implicit
 from losslens.faces.lab.command import LAB_EXAMPLES, lab
 from losslens.faces.options import (
@@ -252,6 +253,7 @@ app.command(name="list", epilog=LIST_EXAMPLES)(list_)
 app.command(epilog=SHOW_EXAMPLES)(show)
 app.command(epilog=CATALOGUE_EXAMPLES)(catalogue)
 app.command(epilog=CHECK_EXAMPLES)(check)
+app.command(epilog=DIAGNOSE_EXAMPLES)(diagnose)
 app.command(epilog=REPRODUCE_EXAMPLES)(reproduce)
 app.command(epilog=IMPLICIT_EXAMPLES)(implicit)
 app.command(epilog=LAB_EXAMPLES)(lab)

@@ -14,8 +14,9 @@ from losslens.data.profiles import Profiles
 from losslens.data.readers import read
 from losslens.data.splits import split
 from losslens.faces.devices import usable
-from losslens.faces.folder import Manifest, claim, earlier, held, place
+from losslens.faces.folder import Manifest, Source, claim, earlier, held, place
 from losslens.faces.goal import settle_goal
+from losslens.faces.origin import source_of
 from losslens.faces.outcome import Comparison, Run, finish
 from losslens.faces.progress import Bars, Quiet, Told
 from losslens.faces.settings import (
@@ -109,7 +110,7 @@ def compare(
     """
     profiles = read(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer, size=size)
     seen = look(profiles, kind)
-    clock, executor = Clock(seconds(budget)), _executor(workers)
+    clock, executor = Clock(seconds(budget)), executor_of(workers)
     folder = place(out, profiles.name)
     before = earlier(folder, profiles.content_hash)
     sizes = _sizes(code, code_sizes)
@@ -147,7 +148,8 @@ def compare(
         sizes=sizes,
     )
     intended = settle(profiles, seen, request)
-    claim(folder, before or _manifest(intended))
+    asked = source_of(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer)
+    claim(folder, before or _manifest(intended, asked))
     if announce:
         announce(intended.facts, goal=intended.goal, refused=intended.refused)
     with held(folder):
@@ -192,12 +194,14 @@ def run(intended: Run, folder: Path, executor: Executor, clock: Clock, progress:
     return found
 
 
-def _manifest(intended: Run) -> Manifest:
+def _manifest(intended: Run, asked: Source | None) -> Manifest:
     profiles = intended.profiles
-    return Manifest(name=profiles.name, data=profiles.content_hash, precision=intended.training.precision)
+    precision = intended.training.precision
+    return Manifest(name=profiles.name, data=profiles.content_hash, precision=precision, source=asked)
 
 
-def _executor(workers: int | None) -> Executor:
+def executor_of(workers: int | None) -> Executor:
+    """Processes for the trials, one per core by default; 0 runs them in this one."""
     if workers == 0:
         return Serial()
     return LocalProcesses(None if workers is None else at_least(0, workers, "workers"))

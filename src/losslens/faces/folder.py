@@ -11,7 +11,7 @@ from errno import EACCES
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from losslens import __version__
 from losslens.models.spec import Spec
@@ -23,6 +23,17 @@ PARTIAL = ".*.partial"  # what is being written; complete files and folders are 
 _OTHER = "Choose another --out."
 
 
+class Source(Spec):
+    """How data were asked for, so that they can be read again: a bundled name or an absolute path, and its columns."""
+
+    data: str
+    label: str | None = None
+    group: str | None = None
+    id_column: str | None = None
+    transpose: bool = False
+    layer: str | None = None
+
+
 class Manifest(Spec):
     """``run.json``: what the folder is a comparison or a fit of, and the precision found best when it began."""
 
@@ -31,6 +42,7 @@ class Manifest(Spec):
     name: str
     data: str
     precision: Precision
+    source: Source | None = Field(None, description="None where the data were handed over in memory")
 
 
 def place(out: str | Path | None, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""What stands below the table of scores in the terminal: code sizes, posteriors, and what models of counts expect."""
+"""What stands below the table of scores in the terminal: posteriors, sizes, counts expected, what went wrong."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from losslens.report import table
 from losslens.report.document import Divergence, Document, Sweep
+from losslens.report.findings import RowFinding
+from losslens.report.inside import NOTHING_FOUND, inside, measured
 from losslens.report.size_table import size_lines
 from losslens.report.terminal import heading, pairs, styled
 
@@ -13,11 +15,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 TITLE_WIDTH = 30
+FINDINGS_SHOWN = 6
 
 
 def asides(document: Document, width: int) -> list[RenderableType]:
     """Every part that the document has something for."""
-    return [*_posteriors(document), *_sizes(document, width), *_checks(document)]
+    return [*_posteriors(document), *_sizes(document, width), *_checks(document), *_inside(document)]
 
 
 def _posteriors(document: Document) -> list[RenderableType]:
@@ -65,3 +68,19 @@ def _checks(document: Document) -> list[RenderableType]:
     shown = {row.key: table.called(document, row) for row in table.standing(document)}
     said = [(shown[check.row], check.verdict) for check in document.checks if check.row in shown]
     return [heading("What the count models expect"), pairs(said)] if said else []
+
+
+def _inside(document: Document) -> list[RenderableType]:
+    """What must be acted on, with its remedy; the losers first."""
+    found = inside(document)
+    pressing = [(row, each) for row in found.troubled for each in row.findings if each.verdict == "act"]
+    if not pressing:
+        return [styled(f"{NOTHING_FOUND} that must be acted on.", "dim")] if found.looked else []
+    said = [(table.called(document, row), _told(each)) for row, each in pressing[:FINDINGS_SHOWN]]
+    rest = len(pressing) - FINDINGS_SHOWN
+    more = [styled(f"and {rest} more: losslens diagnose, with the output folder", "dim")] if rest > 0 else []
+    return [heading("What went wrong inside"), pairs(said), *more]
+
+
+def _told(finding: RowFinding) -> str:
+    return f"{finding.called}: {measured(finding)}, in {finding.often}. {finding.remedy}"

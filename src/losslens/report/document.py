@@ -6,27 +6,14 @@ command under one seed on one machine give the same document.
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
+
+from losslens.report.findings import RowFinding
+from losslens.report.parts import Number, Part
 
 SCHEMA_VERSION = 1
-
-
-def _finite(value: Any) -> Any:
-    """None in place of a number that JSON cannot hold."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Number = Annotated[float | None, BeforeValidator(_finite)]
-"""A measured number, None where it is undefined: what is not finite becomes None when it enters a document."""
-
-
-class Part(BaseModel):
-    """Frozen; refuses fields it does not know, and numbers that are not finite."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Fact(Part):
@@ -127,6 +114,7 @@ class Row(Part):
     seconds: float = Field(0.0, description="training time, mean over repeats")
     trials: list[str] = Field(description="trial ids, one folder each")
     curves: list[Curve] = []
+    findings: list[RowFinding] = Field([], description="what was seen inside its trainings, the most pressing first")
 
     def mean(self, yardstick: str) -> float | None:
         """The mean over repeats of a yardstick by name; None where it is undefined."""

@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from losslens.report import figures, model_figures, table
+from losslens.report import figures, inside, model_figures, table
 from losslens.report.document import Document, Row, Yardstick
 from losslens.report.size_table import size_lines
 from losslens.report.templates import environment
@@ -72,6 +72,12 @@ def _page(document: Document, detail: figures.Detail, library: str, plain_js: bo
             drawn={picture.row for picture in document.pictures[: detail.pictures]},
             checked=[check.row for check in document.checks[: detail.checks]],
             size_lines=size_lines(document),
+            inside=inside.inside(document),
+            arisen=inside.arisen,
+            measured=inside.measured,
+            when=inside.when,
+            fine_sentence=inside.fine_sentence,
+            sound_sentence=inside.sound_sentence,
             thinned="" if _whole(document, detail) else THINNED,
             library=library,
             data=data.replace("<", "\\u003c") if plain_js else packed(data),

@@ -13,6 +13,7 @@ from losslens.measure.metrics import METRICS
 from losslens.models.catalogue import MODELS
 from losslens.report.decision import Decision, decide, difference
 from losslens.report.document import Curve, Difference, Measurement, Row
+from losslens.report.findings import gather
 from losslens.report.statistics import Interval
 from losslens.run.spec import TrialResult
 
@@ -99,6 +100,7 @@ def _row(
         seconds=float(np.mean([result.seconds for result in ordered])),
         trials=[result.spec.id for result in ordered],
         curves=[_curve(result.spec.split.repeat, fit) for result in ordered for fit in result.fits],
+        findings=gather(ordered),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from losslens.run.spec import TrialResult, TrialSpec
+from losslens.vocabulary.errors import BadInput
 
 
 class Store:
@@ -33,6 +35,16 @@ class Store:
         except ValidationError:  # written by hand or damaged: run it again
             shutil.rmtree(path.parent)
             return None
+
+    def finished(self, names: Sequence[str] | None = None) -> list[TrialResult]:
+        """The results of the trials of these ids, or of all that are there, the latest last; nothing is changed.
+
+        Raises:
+            BadInput: a result cannot be read.
+        """
+        folders = [path.parent for path in self.folder.glob("[!.]*/result.json")]
+        found = [path / "result.json" for path in folders if names is None or path.name in names]
+        return [_read(path) for path in sorted(found, key=lambda path: (path.stat().st_mtime_ns, path))]
 
     def put(self, result: TrialResult, weights: dict[str, Any], arrays: dict[str, Any]) -> None:
         """Write a finished trial."""
@@ -68,3 +80,14 @@ class Store:
         for path in self.folder.glob("*/weights.safetensors"):
             if path.parent.name not in keep:
                 path.unlink()
+
+
+def _read(path: Path) -> TrialResult:
+    try:
+        return TrialResult.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise BadInput(
+            expected="the result of a trial",
+            found=f"something else in {path}",
+            remedy="Delete its folder; the command that made it runs the trial again.",
+        ) from error
