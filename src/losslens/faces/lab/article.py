@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -43,8 +44,9 @@ def _sentence(reading: Reading) -> str:
     start = f"From norm {setting.norm:g} at {math.degrees(setting.angle):g} degrees"
     if steps is None:
         return f"{start} the cosine does not reach {setting.until:g} in {lab.MOST_READ:,} steps."
-    reference = Setting(step=setting.step, angle=setting.angle, sides=setting.sides, until=setting.until).steps
-    times = f": {setting.steps / reference:.3g} times as many as from norm 1 without remedies" if reference else ""
+    plain = replace(setting, norm=1.0, decay=0.0, grad_scale=0.0)
+    compared = plain != setting and plain.steps > 0.0
+    times = f": {steps / plain.steps:.3g} times as many as from norm 1 without remedies" if compared else ""
     return f"{start} the cosine reaches {setting.until:g} in {steps:,} steps{times}."
 
 
