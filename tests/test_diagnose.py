@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +31,7 @@ from losslens.vocabulary.errors import BadInput, Interrupted, UnknownName
 
 DATA = synthetic.gaussian_noise(samples=80, features=10, noise=0.3)
 SLOW, FAST = 1e-7, 1e-2
-REMEDY, USELESS = {"training.learning_rates": [FAST]}, {"training.learning_rates": [1.1 * SLOW]}
+REMEDY, USELESS = {"training.learning_rates": [FAST]}, {"training.patience": 100}
 REPEATS = 3
 
 
@@ -51,7 +50,7 @@ def useless(spec: TrialSpec) -> Finding | None:
     if spec.objective is None or spec.objective.loss != "cosine":
         return None
     return Finding(name="small_steps", verdict="watch", value=0.1, unit="steps", threshold=1.0, epoch=0, where="code",
-                   reason="So it is.", remedy="Raise it a little.", change=USELESS)  # fmt: skip
+                   reason="So it is.", remedy="Be patient.", change=USELESS)  # fmt: skip
 
 
 @pytest.fixture
@@ -122,8 +121,8 @@ def test_the_command_prints_value_threshold_reason_and_remedy(original):
     ended = call("diagnose", original)
     assert ended.status == 0, ended.err
     for part in ("act", "slow learning", "1e-07", "0.0001", "The loss hardly moved.", "Raise the learning rate.",
-                 "small steps (code)", "0.1 steps", "in 3 of 3 repeats, before training"):  # fmt: skip
-        assert re.search(re.escape(part).replace("\\ ", r"\s+"), ended.out)
+                 "small steps (code)", "0.1 steps", "in 3 of 3 repeats,", "before training"):  # fmt: skip
+        assert part in ended.out
 
 
 def test_json_rows_and_findings_are_chosen(original):
@@ -236,7 +235,7 @@ def test_a_useless_change_is_said_not_to_help(run, diagnosing):
     found = losslens.diagnose(run, attempt=True, findings=["small_steps"], workers=0)
     (attempt,) = found.attempts
     assert attempt.row == "cosine"
-    assert attempt.verdict in ("no difference", "hurt")
+    assert attempt.verdict in ("not shown", "hurt")
     assert "small steps (code) stayed (in 3 repeats before, in 3 of 3 after)" in attempt.sentence
     assert attempt.answered[0].gone is False
     assert "got better" not in attempt.sentence
@@ -387,7 +386,7 @@ def outcome(before: list[float | None], after: list[float | None]) -> Any:
     [
         ([0.1, 0.2, 0.3], [0.5, 0.61, 0.7], "helped", "R² got better by 0.403"),
         ([0.5, 0.61, 0.7], [0.1, 0.2, 0.3], "hurt", "R² got worse by 0.403"),
-        ([0.1, 0.2, 0.3], [0.2, 0.1, 0.35], "no difference", "did not help measurably"),
+        ([0.1, 0.2, 0.3], [0.2, 0.1, 0.35], "not shown", "did not help measurably"),
         ([0.1], [0.9], "not judged", "one split cannot say"),
         ([None, None], [0.5, 0.6], "trains now", "diverged in 2 of 2 repeats before and in 0 of 2 after"),
         ([0.1, 0.2, 0.3], [0.5, None, 0.7], "hurt", "diverged in 0 of 3 repeats before and in 1 of 3 after"),
@@ -399,6 +398,18 @@ def test_every_outcome_has_its_verdict(before, after, verdict, said):
     assert attempt.verdict == verdict
     assert said in attempt.sentence
     assert (attempt.gain is None) == (not [b for b, a in zip(before, after, strict=True) if b and a])
+
+
+def test_a_gain_that_is_one_of_many_is_told_as_such():
+    proposal = Proposal(row="mse", title="mse", change={"model.dropout": 0.1}, was={}, answers=[], repeats=[0, 1, 2])
+    scored = [[0.3, 0.45, 0.6], *([0.1, 0.21, 0.2], [0.2, 0.1, 0.3], [0.11, 0.2, 0.29])]
+    pairs = [Pair(proposal, results([0.1, 0.2, 0.3]), results(after)) for after in scored]
+    first, *others = judged(pairs, "r2")
+    (alone,) = judged(pairs[:1], "r2")
+    assert (alone.verdict, first.verdict) == ("helped", "not shown")
+    assert alone.gain.p < 0.05 <= first.gain.p_holm == pytest.approx(4 * first.gain.p)
+    assert "yet of 4 remedies one may do so by chance" in first.sentence
+    assert all("did not help measurably" in each.sentence for each in others)
 
 
 def test_a_finding_that_is_looked_at_in_some_repeats_only_is_not_called_gone():

@@ -22,7 +22,10 @@ DIAGNOSE_EXAMPLES = (
 
 
 def diagnose(
-    run: Annotated[Path, typer.Argument(help="Output folder of a comparison, or (to read only) of one of its trials.")],
+    run: Annotated[
+        Path,
+        typer.Argument(help="Output folder of a comparison, or (to read only) of one of its trials.", metavar="RUN"),
+    ],
     attempt: Annotated[bool, typer.Option("--try", help="Try the remedies, as paired trials.")] = False,
     row: Annotated[list[str] | None, typer.Option(help="A row to speak of, as mse+softplus; repeatable.")] = None,
     finding: Annotated[list[str] | None, typer.Option(help="A finding, as dead_units; repeatable.")] = None,

@@ -77,7 +77,9 @@ class Attempt(Part):
     diverged_before: int
     diverged_after: int
     repeats: list[int]
-    verdict: Literal["helped", "hurt", "no difference", "trains now", "not judged"]
+    verdict: Literal["helped", "hurt", "not shown", "trains now", "not judged"] = Field(
+        description="by the p value after Holm; 'not judged' with one split, 'trains now' where all had diverged before"
+    )
     sentence: str
     trials: list[str] = Field(description="ids, one folder each under tried")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,12 +27,21 @@ class Pair:
     after: ByRepeat
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """The paired interval of one remedy, its p value after Holm's correction, and over how many it is corrected."""
+
+    interval: Interval
+    p_holm: float
+    remedies: int
+
+
 def judged(pairs: Sequence[Pair], yardstick: str) -> list[Attempt]:
     """What came of each; p values are corrected over all that was tried."""
     intervals = [_interval(pair, yardstick) for pair in pairs]
-    corrected = holm({str(place): interval.p for place, interval in enumerate(intervals) if interval.repeats})
+    corrected = holm({str(place): interval.p for place, interval in enumerate(intervals) if interval.repeats > 1})
     return [
-        _attempt(pair, yardstick, interval, corrected.get(str(place), 1.0))
+        _attempt(pair, yardstick, Evidence(interval, corrected.get(str(place), 1.0), len(corrected)))
         for place, (pair, interval) in enumerate(zip(pairs, intervals, strict=True))
     ]
 
@@ -43,12 +53,12 @@ def _interval(pair: Pair, yardstick: str) -> Interval:
     return corrected_interval([sign * each for each in differences], drawn.test / (1 - drawn.test - drawn.valid))
 
 
-def _attempt(pair: Pair, yardstick: str, interval: Interval, p_holm: float) -> Attempt:
+def _attempt(pair: Pair, yardstick: str, evidence: Evidence) -> Attempt:
     proposal = pair.proposal
     before, after = _means(pair, yardstick)
     answered = [_answered(finding, pair) for finding in proposal.answers]
-    verdict = _verdict(pair, interval, p_holm)
-    parts = [*map(_fate, answered), *_divergences(pair), *_gained(yardstick, interval, p_holm, (before, after))]
+    verdict = _verdict(pair, evidence.interval, evidence.p_holm)
+    parts = [*map(_fate, answered), *_divergences(pair), *_gained(yardstick, evidence, (before, after))]
     return Attempt(
         row=proposal.row,
         title=proposal.title,
@@ -58,7 +68,7 @@ def _attempt(pair: Pair, yardstick: str, interval: Interval, p_holm: float) -> A
         yardstick=yardstick,
         before=before,
         after=after,
-        gain=_gain(interval, p_holm),
+        gain=_gain(evidence.interval, evidence.p_holm),
         diverged_before=_diverged(pair.before),
         diverged_after=_diverged(pair.after),
         repeats=sorted(pair.after),
@@ -94,7 +104,7 @@ def _verdict(pair: Pair, interval: Interval, p_holm: float) -> str:
     if interval.repeats < 2:
         return "not judged"
     if p_holm >= LEVEL:
-        return "no difference"
+        return "not shown"
     return "helped" if interval.mean > 0 else "hurt"
 
 
@@ -132,18 +142,21 @@ def _divergences(pair: Pair) -> list[str]:
     return [f"it diverged in {before} of {len(pair.before)} repeats before and in {after} of {len(pair.after)} after"]
 
 
-def _gained(yardstick: str, interval: Interval, p_holm: float, means: tuple[float | None, float | None]) -> list[str]:
-    """The deciding yardstick in words."""
-    metric, (before, after) = METRICS[yardstick], means
+def _gained(yardstick: str, evidence: Evidence, means: tuple[float | None, float | None]) -> list[str]:
+    """The deciding yardstick in words; the interval and the correction can disagree, which must be said."""
+    metric, interval, (before, after) = METRICS[yardstick], evidence.interval, means
+    title = named(metric.title)
     if before is None or after is None:
-        return [f"{named(metric.title)} cannot be compared, as no repeat has it before and after"]
+        return [f"{title} cannot be compared, as no repeat has it before and after"]
     scored = f"from {number(before)} to {number(after)}{after_value(metric.unit)}"
     if interval.repeats < 2:
-        return [f"{named(metric.title)} went {scored}, and one split cannot say how sure that is"]
-    sure = f"95 % interval of the gain {bounds(interval)}" if abs(interval.low) < float("inf") else (
-        "too few splits for an interval"
-    )  # fmt: skip
-    if p_holm >= LEVEL:
-        return [f"it did not help measurably: {named(metric.title)} went {scored} ({sure})"]
+        return [f"{title} went {scored}, and one split cannot say how sure that is"]
+    if not math.isfinite(interval.low):
+        return [f"{title} went {scored}, with too few splits for an interval"]
+    sure = f"95 % interval of the gain {bounds(interval)}"
+    if interval.p >= LEVEL:
+        return [f"it did not help measurably: {title} went {scored} ({sure})"]
     better = "better" if interval.mean > 0 else "worse"
-    return [f"{named(metric.title)} got {better} by {number(abs(interval.mean))}, {scored} ({sure})"]
+    chance = f", yet of {evidence.remedies} remedies one may do so by chance (p {number(evidence.p_holm)} after Holm)"
+    doubt = chance if evidence.p_holm >= LEVEL else ""
+    return [f"{title} got {better} by {number(abs(interval.mean))}, {scored} ({sure}){doubt}"]
