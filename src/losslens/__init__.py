@@ -25,6 +25,7 @@ _HOMES = {
     "implicit": "losslens.faces.implicit.fit",
     "inspect": "losslens.faces.inspect",
     "load": "losslens.faces.models",
+    "pretrain": "losslens.faces.pretrain",
 }
 __all__ = [*_HOMES, "__version__"]
 

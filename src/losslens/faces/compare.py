@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from losslens.faces.folder import Manifest, claim, earlier, held, place
 from losslens.faces.goal import settle_goal
 from losslens.faces.outcome import Comparison, Run, finish
 from losslens.faces.progress import Bars, Quiet
+from losslens.faces.method_settings import decays_of, methods_of
 from losslens.faces.settings import (
     BETA,
     at_least,
@@ -29,6 +30,7 @@ from losslens.faces.settings import (
 )
 from losslens.run.composition import Shared, shape_named
 from losslens.run.executors import Executor, LocalProcesses, Serial
+from losslens.run.methods import Methods
 from losslens.run.plan import plan
 from losslens.run.prepared import DataFolder
 from losslens.run.session import Clock, complete
@@ -47,6 +49,7 @@ class Request:
     repeats: int
     seed: int
     sizes: tuple[int, ...]
+    methods: Methods | None = None
 
 
 def compare(
@@ -61,6 +64,10 @@ def compare(
     goal: str | None = None,
     losses: Sequence[str] = (),
     models: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    cut: float | Sequence[float] = 1.0,
+    grad_scale: float = 0.0,
+    views: str = "",
     code: int = 32,
     code_sizes: Sequence[int] = (),
     hidden: Sequence[int] | None = None,
@@ -68,7 +75,7 @@ def compare(
     normalisation: str = "none",
     dropout: float | None = None,
     tied: bool = False,
-    weight_decay: float = 0.0,
+    weight_decay: float | Sequence[float] | None = None,
     average: float | None = None,
     corruption: str | None = None,
     emphasis: str = "none",
@@ -91,7 +98,8 @@ def compare(
 
     ``data`` is a bundled name, a path, an array, a sparse matrix, a DataFrame or an AnnData object; rows are samples.
     With several ``code_sizes`` each candidate is trained with each, and the report says from where longer codes bring
-    nothing.
+    nothing. ``methods`` are self-supervised ones, trained with every ``cut`` and ``weight_decay`` on two ``views``
+    (``"NAME,NAME:OPTION=VALUE"``); autoencoders stand beside them where losses or models are asked for.
     Returns a :class:`Comparison`; raises :class:`BadInput` for data or options that cannot be used, before
     anything is written. The folder ``out`` (default ``losslens-runs/<name>-<time>``) receives report.html,
     results.json, the recommended model and one folder per trial; calling again with the same ``out``
@@ -110,6 +118,8 @@ def compare(
     folder = place(out, profiles.name)
     before = earlier(folder, profiles.content_hash)
     sizes = _sizes(code, code_sizes)
+    decays, decay = decays_of(weight_decay, bool(methods))
+    image = shape_named(shape, profiles.shape[1])
     request = Request(
         shared=Shared(
             model=network(
@@ -127,10 +137,10 @@ def compare(
                 learning_rates=learning_rates,
                 precision=precision_of(precision, before),
                 device=usable(device),
-                weight_decay=weight_decay,
+                weight_decay=decay,
                 average=average,
             ),
-            shape=shape_named(shape, profiles.shape[1]),
+            shape=image,
             classes=() if profiles.labels is None else tuple(sorted(set(map(str, profiles.labels)))),
             corruption=corruption_of(corruption, emphasis),
             beta=within(BETA, beta, "beta"),
@@ -142,8 +152,24 @@ def compare(
         seed=at_least(0, seed, "a seed"),
         sizes=sizes,
     )
+    if methods:
+        asked = methods_of(
+            request.shared,
+            profiles,
+            methods,
+            cuts=cut,
+            decays=decays,
+            grad_scale=grad_scale,
+            views=views,
+            shape_given=bool(shape),
+            hidden=hidden,
+            epochs=epochs,
+            batch=batch,
+            learning_rates=learning_rates,
+        )
+        request = replace(request, methods=asked)
     intended = settle(profiles, seen, request)
-    claim(folder, before or _manifest(intended))
+    claim(folder, before or manifest(intended))
     if announce:
         announce(intended.facts, goal=intended.goal, refused=intended.refused)
     with held(folder):
@@ -161,6 +187,7 @@ def settle(profiles: Profiles, seen: Observation, request: Request) -> Run:
         repeats=request.repeats,
         seed=request.seed,
         sizes=request.sizes,
+        methods=request.methods,
     )
     goal = settle_goal(request.goal, profiles, seen, intended)
     split(profiles.shape[0], profiles.labels, profiles.groups, repeat=0, seed=request.seed)  # says what it lacks
@@ -188,7 +215,8 @@ def run(intended: Run, folder: Path, executor: Executor, clock: Clock, progress:
     return found
 
 
-def _manifest(intended: Run) -> Manifest:
+def manifest(intended: Run) -> Manifest:
+    """What the folder says of itself."""
     profiles = intended.profiles
     return Manifest(name=profiles.name, data=profiles.content_hash, precision=intended.training.precision)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,18 @@ from losslens.measure.evidence import Evidence
 from losslens.measure.metrics import evaluate
 from losslens.measure.pictures import picture
 from losslens.models.autoencoders import Autoencoder, Outputs, build, start
+from losslens.models.backbones import Encoder, Unchanged
 from losslens.models.corruptions import CORRUPTIONS, Reach, corrupt
 from losslens.models.objective import Batch, Objective
+from losslens.models.spec import UNTRAINED
 from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, principal_axes, residual_nats
 from losslens.run.batches import Rows, chunks
 from losslens.run.generative import posterior, spread
 from losslens.run.hidden import hidden
 from losslens.run.loop import Corrupt, train_best
 from losslens.run.prepared import Prepared, prepared
+from losslens.run.readout import fit_reader
+from losslens.run.siamese import Pretraining, Watched, calibrate
 from losslens.run.spec import Fit, TrialResult, TrialSpec
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Domain
@@ -43,10 +47,17 @@ class Finished:
     arrays: dict[str, Any]
 
 
-def run_trial(spec: TrialSpec, folder: Path) -> Finished:
-    """Run a trial on the data in ``folder``. A pure function: same spec, same result, on one thread."""
+def run_trial(spec: TrialSpec, folder: Path, looking: Watched = Watched()) -> Finished:
+    """Run a trial on the data in ``folder``. A pure function: same spec, same result, on one thread.
+
+    ``looking`` sees readings of a self-supervised method while it trains, and names a file that keeps its state.
+    """
     with one_thread(), matmul_precision(spec):
         data = prepared(folder, spec.split, spec.transform)
+        if spec.method is not None:
+            return _pretrained(spec, data, looking)
+        if spec.model.kind in UNTRAINED:
+            return _untrained(spec, data)
         return _baseline(spec, data) if spec.objective is None else _trained(spec, data)
 
 
@@ -71,6 +82,49 @@ def _trained(spec: TrialSpec, data: Prepared) -> Finished:
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
     weights |= {f"objective.{k}": v for k, v in objective.state_dict().items()}
     return _finish(spec, evidence, tuple(fits), weights, parameters, seconds)
+
+
+def _pretrained(spec: TrialSpec, data: Prepared, looking: Watched) -> Finished:
+    """Pretrain, then read profiles from the codes by a linear map, so that every yardstick has what it needs."""
+    training = Pretraining(spec, data, _seed(spec))
+    if looking.checkpoint:
+        training.load(looking.checkpoint)
+    training.run(looking)
+    encoder, fits = training.network.encoder, (training.fit(),)
+    parameters = sum(part.numel() for part in training.network.parameters() if part.requires_grad)
+    if training.diverged:
+        return _diverged(spec, fits, training.diverged, parameters, training.seconds)
+    try:
+        finished = _encoded(spec, data, encoder, fits, parameters, training.seconds)
+    except BadInput as error:  # weights are finite, yet what they give on the held-out part is not
+        return _diverged(spec, fits, f"on the held-out part it gave {error.found}", parameters, training.seconds)
+    course = {name: tuple(values) for name, values in training.course.items()}
+    return replace(finished, result=finished.result.model_copy(update={"course": course}))
+
+
+def _untrained(spec: TrialSpec, data: Prepared) -> Finished:
+    """The features as they are, or an encoder with its first weights."""
+    began = time.perf_counter()
+    if spec.model.kind == "raw_features":
+        return _encoded(spec, data, Unchanged(), (), 0, 0.0)
+    torch.manual_seed(_seed(spec))
+    encoder, rows, train = Encoder(spec.model, data.features), data.batches(False), torch.from_numpy(data.split.train)
+    encoder.center.copy_(data.profiles(train).mean(0))
+    calibrate(encoder, rows, train)
+    parameters = sum(part.numel() for part in encoder.parameters())
+    return _encoded(spec, data, encoder, (), parameters, time.perf_counter() - began)
+
+
+def _encoded(
+    spec: TrialSpec, data: Prepared, encoder: Encoder | Unchanged, fits: tuple[Fit, ...], parameters: int, spent: float
+) -> Finished:
+    rows = data.batches(False, spec.training.device if spec.training else "cpu")
+    train, valid = torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid)
+    if isinstance(encoder, Encoder):
+        fit_reader(encoder, rows, train, valid)
+    evidence = _evidence(spec, data, encoder, rows, lambda outputs, _: outputs.output, {})
+    weights = {f"model.{name}": value for name, value in encoder.state_dict().items()}
+    return _finish(spec, evidence, fits, weights, parameters, spent)
 
 
 def _told(spec: TrialSpec, model: Autoencoder, objective: Objective, rows: Rows, data: Prepared) -> dict[str, Any]:
