@@ -28,6 +28,7 @@ COMMANDS = [
     "reproduce",
     "advise",
     "implicit",
+    "pretrain",
 ]
 HEAVY = {"torch", "sklearn", "anndata", "pandas", "scipy", "numpy", "plotly", "h5py", "loky"}
 

@@ -77,16 +77,14 @@ def compare(
         list[str] | None, typer.Option(help="A loss to compare, as NAME or NAME+OUTPUT (mse+softplus); repeatable.")
     ] = None,
     models: Annotated[str, typer.Option(help="Kinds of models, comma-separated: losslens list models.")] = "",
-    methods: Annotated[
-        str, typer.Option(help="Self-supervised methods, comma-separated: losslens list methods.")
-    ] = "",
-    cut: Annotated[str, typer.Option(help="Methods' weights are divided by it at first; several (1,3,9) compare.")] = "1",
+    methods: Annotated[str, typer.Option(help="Self-supervised methods, comma-separated: losslens list methods.")] = "",
+    cut: Annotated[
+        str, typer.Option(help="Methods' weights are divided by it at first; several (1,3,9) compare.")
+    ] = "1",
     grad_scale: Annotated[
         float, typer.Option(help="Methods' gradients at embeddings, times the norm to this power.")
     ] = 0.0,
-    views: Annotated[
-        str, typer.Option(help="Methods' views, as NAME,NAME:OPTION=VALUE: losslens list views.")
-    ] = "",
+    views: Annotated[str, typer.Option(help="Methods' views, as NAME,NAME:OPTION=VALUE: losslens list views.")] = "",
     code: Annotated[
         str, typer.Option("--code-size", "--code", help="Code size, also of PCA; several (4,8,16) to find the knee.")
     ] = "32",

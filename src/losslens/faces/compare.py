@@ -16,9 +16,9 @@ from losslens.data.splits import split
 from losslens.faces.devices import usable
 from losslens.faces.folder import Manifest, claim, earlier, held, place
 from losslens.faces.goal import settle_goal
+from losslens.faces.method_settings import decays_of, methods_of
 from losslens.faces.outcome import Comparison, Run, finish
 from losslens.faces.progress import Bars, Quiet
-from losslens.faces.method_settings import decays_of, methods_of
 from losslens.faces.settings import (
     BETA,
     at_least,

@@ -40,7 +40,7 @@ def _trained_lines(
 ) -> dict[str, str]:
     """Of autoencoders."""
     return {
-        "Network": _by_kind(trained, lambda spec: network(spec.model, _sizes(trained), features)),
+        "Network": _by_kind(trained, lambda spec: _network(spec.model, _sizes(trained), features)),
         "Initial weights": "the same for all candidates of a repeat that have the same network",
         "Training": _training(training),
         "Learning rate": _rates(training),
@@ -91,7 +91,7 @@ def _splits(plan: Plan, prepared: Prepared) -> str:
     return f"{repeats} random split{'s' * (repeats > 1)}, {parts.how}; {sizes}"
 
 
-def network(spec: ModelSpec, sizes: list[int], features: int) -> str:
+def _network(spec: ModelSpec, sizes: list[int], features: int) -> str:
     code = str(spec.code) if len(sizes) == 1 else f"({'|'.join(map(str, sizes))})"
     there, back = "-".join(map(str, spec.hidden)), "-".join(map(str, spec.hidden[::-1]))
     if spec.architecture == "convolutional":

@@ -48,7 +48,8 @@ def _method(method: MethodSpec, training: TrainingSpec) -> str:
     heads += [f"predictor of {_head(entry.predictor, method.head)}"] if entry.predictor else []
     found = {
         f"temperature {method.temperature:g}": entry.contrastive or bool(entry.memory),
-        f"slow copy of momentum {method.momentum:g}{' rising to 1' if entry.momentum_rises else ''}": entry.momentum > 0,
+        f"slow copy of momentum {method.momentum:g}{' rising to 1' if entry.momentum_rises else ''}": entry.momentum
+        > 0,
         f"{method.queue} negatives in a queue": method.queue > 0,
         "constant rate of the predictor": entry.constant,
         f"learning rate {training.learning_rates[0]:g}": True,

@@ -37,9 +37,7 @@ def methods_of(
 ) -> Methods:
     """What was asked for, checked. One learning rate holds for methods too; of a grid they keep their own."""
     if profiles.shape[0] < FEWEST:
-        raise BadInput(
-            expected=f"{FEWEST} samples or more, for self-supervised methods", found=str(profiles.shape[0])
-        )
+        raise BadInput(expected=f"{FEWEST} samples or more, for self-supervised methods", found=str(profiles.shape[0]))
     return Methods(
         names=tuple(METHODS[name].name for name in names),
         samples=profiles.shape[0],

@@ -83,9 +83,7 @@ def pretrain(
     before = earlier(folder, profiles.content_hash, "pretraining")
     rates = None if learning_rate is None else [learning_rate]
     shared = Shared(
-        model=network(
-            code=code, hidden=hidden, activation=activation, normalisation="none", dropout=None, tied=False
-        ),
+        model=network(code=code, hidden=hidden, activation=activation, normalisation="none", dropout=None, tied=False),
         training=training(
             profiles,
             epochs=epochs,

@@ -71,8 +71,10 @@ def backbone(spec: ModelSpec, features: int) -> nn.Sequential:
 
 
 def residual(spec: ModelSpec) -> nn.Sequential:
-    """A residual network with the stem of small images: no pooling before the stages, each of which but the first
-    halves the size. Stages are as wide as ``hidden`` says, the last as the code, which is its mean over all places.
+    """A residual network with the stem of small images, which keeps the size.
+
+    Each stage but the first halves it. Stages are as wide as ``hidden`` says, the last as the code, which is its mean
+    over all places.
 
     Shapes: rows of channels, height and width, flat; a series is an image of height one. Each block starts as the
     identity (its last scale is zero). Source: He, Zhang, Ren and Sun, CVPR 2016.
@@ -82,7 +84,12 @@ def residual(spec: ModelSpec) -> nn.Sequential:
     dimensions, widths = len(shape) - 1, (*spec.hidden, spec.code)
     kernel = _STEM[dimensions]
     stem = _CONVOLUTION[dimensions](channels, widths[0], kernel, padding=kernel // 2, bias=False)
-    layers = [nn.Unflatten(1, shape), stem, _NORMALISATION[dimensions](widths[0]), ACTIVATIONS[spec.activation].module()]
+    layers = [
+        nn.Unflatten(1, shape),
+        stem,
+        _NORMALISATION[dimensions](widths[0]),
+        ACTIVATIONS[spec.activation].module(),
+    ]
     for place, (fan_in, fan_out) in enumerate(pairwise((widths[0], *widths))):
         steps = [2 if place else 1, *[1] * (spec.blocks - 1)]
         ins = [fan_in, *[fan_out] * (spec.blocks - 1)]

@@ -64,7 +64,7 @@ class Centre(nn.Module):
         self.register_buffer("mean", torch.zeros(width))
 
     def forward(self, named: Named) -> Named:
-        """Adds ``scores1``, ``scores2`` of the student and ``assigned1``, ``assigned2``, probabilities of the teacher."""
+        """Adds the student's ``scores1``, ``scores2`` and the teacher's probabilities ``assigned1``, ``assigned2``."""
         found = {}
         for view in "12":
             found[f"scores{view}"] = named[f"p{view}"] / self.temperature

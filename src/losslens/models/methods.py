@@ -40,8 +40,8 @@ class MethodEntry:
     """The facts about one method.
 
     - ``title``: how tables call it; ``use`` and ``failure``: when to take it and how it goes wrong.
-    - ``projector``, ``predictor``: its heads. ``target``: gradients flow to both branches, or stop at the projection, or
-      the target comes from a slow copy. ``symmetric``: whether each view is once the target of the other.
+    - ``projector``, ``predictor``: its heads. ``target``: gradients flow to both branches, or stop at the projection,
+      or the target comes from a slow copy. ``symmetric``: whether each view is once the target of the other.
     - ``terms``: what is minimised. ``memory``: what it remembers of earlier batches.
     - ``temperature``; ``momentum`` of the slow copy, and whether it rises to one over the training.
     - ``learning_rate`` for each 256 samples of a batch, of SGD with momentum 0.9, rising linearly over the share
@@ -201,7 +201,7 @@ _enter(
 _enter(
     name="dino",
     title="DINO-style",
-    summary="Each view takes on the soft assignment to prototypes that a slow copy, centred and sharp, gives the other.",
+    summary="Each view takes on the assignment to prototypes that a slow copy, centred and sharp, gives the other.",
     use="Where codes should form clusters; of the paper's method two global views are here, and no small crops.",
     failure="Too little sharpening or no centring lets all samples have one assignment.",
     reference="Caron, Touvron, Misra, Jegou, Mairal, Bojanowski and Joulin, ICCV 2021",

@@ -44,11 +44,14 @@ class SiameseNetwork(nn.Module):
             for part in (self.encoder.backbone, self.projector, self.predictor):
                 cut_initialise(part, spec.cut, form=spec.cut_form)
         slow = entry.target == "momentum"
-        self.target = copy.deepcopy(nn.ModuleList([self.encoder, self.projector])).requires_grad_(False) if slow else None
+        self.target = (
+            copy.deepcopy(nn.ModuleList([self.encoder, self.projector])).requires_grad_(False) if slow else None
+        )
 
     def forward(self, first: Tensor, second: Tensor) -> Named:
-        """Predictions ``p1``, ``p2`` and targets ``t1``, ``t2``, (batch, head) each; of a method that is not
-        symmetric ``p1`` and ``t2`` alone.
+        """Predictions ``p1``, ``p2`` and targets ``t1``, ``t2``, (batch, head) each.
+
+        Of a method that is not symmetric ``p1`` and ``t2`` alone.
         """
         views = {"1": first, "2": second}
         shown = views if self.entry.symmetric else {"1": first}
@@ -74,7 +77,8 @@ class SiameseNetwork(nn.Module):
         if self.target is None:
             return
         own = [*self.encoder.parameters(), *self.projector.parameters()]
-        torch._foreach_lerp_([*self.target.parameters()], own, 1.0 - momentum)
+        for slow, quick in zip(self.target.parameters(), own, strict=True):
+            slow.lerp_(quick, 1.0 - momentum)
 
 
 def head(facts: Head, fan_in: int, width: int) -> nn.Sequential:

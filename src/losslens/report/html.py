@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from losslens.report import figures, model_figures, table
+from losslens.report import courses, figures, model_figures, table
 from losslens.report.document import Document, Row, Yardstick
 from losslens.report.size_table import size_lines
 from losslens.report.templates import environment
@@ -58,6 +58,7 @@ def _page(document: Document, detail: figures.Detail, library: str, plain_js: bo
     drawn = figures.figures(document, detail) | {
         "sizes": model_figures.sizes(document),
         "checks": model_figures.checks(document, detail),
+        "courses": courses.courses(document, detail.epochs),
     }
     data = json.dumps(figures.rounded(drawn), separators=(",", ":"), allow_nan=False)
     return (
@@ -72,6 +73,9 @@ def _page(document: Document, detail: figures.Detail, library: str, plain_js: bo
             drawn={picture.row for picture in document.pictures[: detail.pictures]},
             checked=[check.row for check in document.checks[: detail.checks]],
             size_lines=size_lines(document),
+            readings=courses.readings(document),
+            course_lines=courses.course_lines(document),
+            course_level=courses.level(document),
             thinned="" if _whole(document, detail) else THINNED,
             library=library,
             data=data.replace("<", "\\u003c") if plain_js else packed(data),

@@ -83,7 +83,7 @@ def _backbone(asked: Methods, model: ModelSpec, seen: Observation, size: int) ->
     common = {"kind": "encoder", "code": size, "activation": model.activation, "dropout": model.dropout}
     if kind == "profile":
         normalisation = model.normalisation if model.normalisation != "none" else "batch"
-        return ModelSpec(hidden=asked.hidden or (256,), normalisation=normalisation, **common)  # type: ignore[arg-type]
+        return ModelSpec(hidden=asked.hidden or (256,), normalisation=normalisation, **common)
     if not asked.shape:
         raise BadInput(
             expected=f"the shape of an {kind}" if kind == "image" else f"the shape of a {kind}",
@@ -95,7 +95,7 @@ def _backbone(asked: Methods, model: ModelSpec, seen: Observation, size: int) ->
         hidden=asked.hidden or STAGES[kind],
         shape=asked.shape,
         normalisation="batch",
-        **common,  # type: ignore[arg-type]
+        **common,
     )
 
 

@@ -69,7 +69,8 @@ def plan(
     """
     asked = dict.fromkeys(_pair_named(text) for text in losses)  # first: this finds losses of the user's own
     fitting, refused = sort_pairs(seen)
-    candidates, misfits = [], []
+    candidates: list[Candidate] = []
+    misfits: list[Refused] = []
     if losses or models or methods is None:
         chosen = _asked(asked, fitting, refused) if losses else _usual(fitting, seen)
         candidates, misfits = _possible([*_in_models(chosen, models, bool(losses))], shared)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import torch
 from torch import Tensor
 
@@ -26,29 +24,26 @@ def fit_reader(encoder: Encoder, rows: Rows, train: Tensor, valid: Tensor) -> No
     spread = float(gram.diagonal().mean().clamp_min(1e-30))
     own = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
     maps = [torch.linalg.solve(gram + penalty * spread * own, cross).T for penalty in PENALTIES]
-    errors = [_error(encoder, rows, valid, lambda code, w=w: (code - center) @ w.T + mean) for w in maps]
-    weight = maps[min(range(len(maps)), key=lambda place: errors[place])]
+    weight = min(maps, key=lambda each: _error(encoder, rows, valid, each, mean - each @ center))
     encoder.reader.weight.copy_(weight)
     encoder.reader.bias.copy_(mean - weight @ center)
 
 
-def _sums(encoder: Encoder, rows: Rows, train: Tensor) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    """Second moments of codes and of codes with profiles around their means, and the means; in float64."""
-    parts = chunks(train)
-    center = sum(encoder.encode(rows(part).profiles).double().sum(0) for part in parts) / len(train)
-    mean = sum(rows(part).profiles.double().sum(0) for part in parts) / len(train)
-    gram, cross = center.new_zeros(len(center), len(center)), center.new_zeros(len(center), len(mean))
-    for part in parts:
+def _sums(encoder: Encoder, rows: Rows, train: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Second moments of codes and of codes with profiles around their means, and the means; in float64, in one pass."""
+    gram, cross, center, mean = (torch.zeros((), dtype=torch.float64, device=encoder.center.device) for _ in range(4))
+    for part in chunks(train):
         profiles = rows(part).profiles
-        code = encoder.encode(profiles).double() - center
-        gram += code.T @ code
-        cross += code.T @ (profiles.double() - mean)
-    return (gram, cross), (center, mean)
+        code, target = encoder.encode(profiles).double(), profiles.double()
+        gram, cross = gram + code.T @ code, cross + code.T @ target
+        center, mean = center + code.sum(0) / len(train), mean + target.sum(0) / len(train)
+    around = len(train) * center.unsqueeze(1)
+    return (gram - around * center, cross - around * mean), (center, mean)
 
 
-def _error(encoder: Encoder, rows: Rows, valid: Tensor, read: Callable[[Tensor], Tensor]) -> float:
+def _error(encoder: Encoder, rows: Rows, valid: Tensor, weight: Tensor, bias: Tensor) -> float:
     total = 0.0
     for part in chunks(valid):
         profiles = rows(part).profiles
-        total += float((read(encoder.encode(profiles).double()) - profiles).square().sum())
+        total += float((encoder.encode(profiles).double() @ weight.T + bias - profiles).square().sum())
     return total

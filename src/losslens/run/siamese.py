@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from losslens.models.backbones import Encoder
 from losslens.models.methods import METHODS
 from losslens.models.siamese import MethodObjective, SiameseNetwork
 from losslens.models.spec import ModelSpec
@@ -35,6 +36,9 @@ class Watched:
     checkpoint: Path | None = None
 
 
+UNSEEN = Watched()
+
+
 class Pretraining:
     """A siamese network on its way, its readings by epoch; index 0 is before the first step."""
 
@@ -50,7 +54,7 @@ class Pretraining:
         self.objective = MethodObjective(spec.method)
         self.network.encoder.center.copy_(data.profiles(self.train).mean(0))
         self.network.to(self.training.device), self.objective.to(self.training.device)
-        calibrate(self.network, self.rows, self.train)
+        calibrate(self.network.encoder, self.rows, self.train)
         self.views = Pairs(Views(spec.method.views), spec.model)
         rate, constant = self.training.learning_rates[0], entry.constant
         head, rest = self.network.predictor.parameters(), [self.network.encoder.backbone, self.network.projector]
@@ -66,7 +70,7 @@ class Pretraining:
         self.probe = _probe(self, data)
         self.course: Course = {name: [value] for name, value in self.probe.read(self.network, self.objective).items()}
 
-    def run(self, looking: Watched = Watched()) -> None:
+    def run(self, looking: Watched = UNSEEN) -> None:
         """Train to the last epoch, or until a value is not finite; a file keeps the state now and then."""
         began = saved = time.perf_counter()
         while self.epoch < self.training.epochs and not self.diverged:
@@ -122,7 +126,9 @@ class Pretraining:
         """How much of itself the slow copy keeps at a step; rises to one as a half cosine where the method says so."""
         assert self.spec.method is not None
         kept, steps = self.spec.method.momentum, self.steps * self.training.epochs
-        return 1.0 - (1.0 - kept) * (math.cos(math.pi * step / steps) + 1.0) / 2.0 if self.entry.momentum_rises else kept
+        return (
+            1.0 - (1.0 - kept) * (math.cos(math.pi * step / steps) + 1.0) / 2.0 if self.entry.momentum_rises else kept
+        )
 
     def fit(self) -> Fit:
         """The course of this training as a value: its own loss alone, as a lower one is not a better code."""
@@ -177,18 +183,17 @@ class Pairs:
     def __call__(self, batch: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         """(batch, features) -> the same shape, twice."""
         image = len(self.model.shape) == 3 and self.model.shape[1] > 1
-        shown = batch.unflatten(1, self.model.shape) if image else batch
+        shown = batch.reshape(-1, *self.model.shape) if image else batch
         first, second = (self.views(shown, noise).flatten(1) for _ in range(2))
         return first, second
 
 
 @torch.no_grad()
-def calibrate(network: torch.nn.Module, rows: Rows, train: Tensor) -> None:
+def calibrate(encoder: Encoder, rows: Rows, train: Tensor) -> None:
     """Let normalisation layers of the backbone see the training rows once, before the first step.
 
     So an untrained encoder is judged by what its weights are, and not by statistics that nobody had set.
     """
-    encoder = getattr(network, "encoder", network)
     encoder.train()
     for part in chunks(train):
         encoder.encode(rows(part).profiles)

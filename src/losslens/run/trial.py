@@ -29,7 +29,7 @@ from losslens.run.hidden import hidden
 from losslens.run.loop import Corrupt, train_best
 from losslens.run.prepared import Prepared, prepared
 from losslens.run.readout import fit_reader
-from losslens.run.siamese import Pretraining, Watched, calibrate
+from losslens.run.siamese import UNSEEN, Pretraining, Watched, calibrate
 from losslens.run.spec import Fit, TrialResult, TrialSpec
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Domain
@@ -47,7 +47,7 @@ class Finished:
     arrays: dict[str, Any]
 
 
-def run_trial(spec: TrialSpec, folder: Path, looking: Watched = Watched()) -> Finished:
+def run_trial(spec: TrialSpec, folder: Path, looking: Watched = UNSEEN) -> Finished:
     """Run a trial on the data in ``folder``. A pure function: same spec, same result, on one thread.
 
     ``looking`` sees readings of a self-supervised method while it trains, and names a file that keeps its state.
