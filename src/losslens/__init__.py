@@ -18,21 +18,27 @@ _HOMES = {
     "Criterion": "losslens.losses.criterion",
     "ACTIVATIONS": "losslens.activations",
     "advise": "losslens.faces.advise",
+    "automatic_cut": "losslens.models.remedies",
     "check": "losslens.faces.check",
+    "GradScale": "losslens.models.remedies",
     "LosslensWarning": "losslens.vocabulary.errors",
     "LOSSES": "losslens.losses",
     "compare": "losslens.faces.compare",
+    "cut_initialise": "losslens.models.remedies",
     "implicit": "losslens.faces.implicit.fit",
     "inspect": "losslens.faces.inspect",
     "load": "losslens.faces.models",
     "pretrain": "losslens.faces.pretrain",
 }
-__all__ = [*_HOMES, "__version__"]
+_ROOMS = ("lab",)  # packages that are public as a whole
+__all__ = [*_HOMES, *_ROOMS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _ROOMS:
+        return import_module(f"losslens.{name}")
     if name.startswith("_"):
         raise AttributeError(f"module 'losslens' has no attribute {name!r}")
     losses = import_module("losslens.losses")

@@ -22,6 +22,24 @@ def top_k_sparsity_best():
     return {"code": torch.tensor([[3.0, 0.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 1.0, 5.0]]).double()}
 
 
+def code_l2(code):
+    return mp.fsum(value**2 for value in code)
+
+
+def code_l2_best():
+    return {"code": torch.zeros(2, 3).double()}
+
+
+def norm_variance(code):
+    norms = [mp.sqrt(mp.fsum(value**2 for value in row)) for row in code]
+    squares = mp.fsum(norm**2 for norm in norms) / len(norms)
+    return squares - (mp.fsum(norms) / len(norms)) ** 2
+
+
+def norm_variance_best():
+    return {"code": torch.tensor([[3.0, 4.0], [0.0, -5.0], [5.0, 0.0]]).double()}
+
+
 def kl_to_rate(code, rate):
     means = [mp.fsum(column) / len(code) for column in zip(*code, strict=True)]
     return mp.fsum(rate * mp.log(rate / q) + (1 - rate) * mp.log((1 - rate) / (1 - q)) for q in means)

@@ -1,4 +1,4 @@
-"""Penalties on a code: sparsity, activity rates, contraction."""
+"""Penalties on a code: sparsity, size, activity rates, contraction."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from torch import Tensor
 
 from losslens.losses import sweeps
 from losslens.losses.family import Argument, Family, loss, mean_of_values
+from losslens.losses.pairs import length
 from losslens.losses.redundancy import ONE_BATCH
-from losslens.losses.special import lifted
+from losslens.losses.special import lifted, sloped
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Range
 
@@ -76,6 +77,28 @@ def top_k_sparsity(code: Tensor, *, k: Annotated[int, Range(1, 100_000)] = 4) ->
 
 
 @loss(
+    CODE,
+    units="squared units of the code",
+    minimum=0.0,
+    reference="Hoerl and Kennard, Technometrics 12, 1970",
+    use="To keep embeddings short, so that the gradient of a cosine does not fade; decay of weights does it slowly.",
+    failure="Too strong it wins over the loss beside it, and all codes shrink to zero.",
+    torch_line="lambda code: code.square().sum(1).mean()",
+)
+def code_l2(code: Tensor) -> Tensor:
+    r"""Squared norm of a code: keeps it short.
+
+    .. math:: \sum_k h_k^2
+
+    Shapes: (batch, units) -> (batch,). Beside a loss that ignores the scale of a code it decides the scale alone.
+
+    >>> losslens.code_l2(torch.tensor([[1.0, -2.0]]))
+    tensor(5.)
+    """
+    return code.square().sum(-1)
+
+
+@loss(
     ONE_BATCH,
     units="nats",
     minimum=0.0,
@@ -102,6 +125,36 @@ def kl_to_rate(code: Tensor, *, rate: Annotated[float, Range(0.01, 0.5)] = 0.05)
     mean = code.mean(0)
     silent, spoken = lifted(mean, 1e-12), lifted(1.0 - mean, 1e-12)
     return (rate * (rate / silent).log() + (1.0 - rate) * ((1.0 - rate) / spoken).log()).sum()
+
+
+@loss(
+    ONE_BATCH,
+    units="squared units of the code",
+    minimum=0.0,
+    independent=False,
+    convex=False,
+    aliases=("spherical_constraint",),
+    reference="Zhang, Li and Zhang, NeurIPS 2020",
+    use="Beside a loss of directions, so that one step turns all samples alike, whatever their norm was.",
+    failure="It says nothing about the norm itself: all may grow together.",
+    torch_line="lambda code: code.norm(dim=1).var(correction=0)",
+)
+def norm_variance(code: Tensor) -> Tensor:
+    r"""How far the norms of codes are from their mean over the batch.
+
+    .. math:: \mathrm{mean}_i \left(\|h_i\| - \mu\right)^2, \qquad \mu = \mathrm{mean}_j \|h_j\|
+
+    Shapes: (batch, units) -> (). The spherical embedding constraint. Whether a gradient passes through the mean
+    makes no difference. A zero row gets none.
+
+    >>> losslens.norm_variance(torch.tensor([[3.0, 4.0], [0.0, 7.0]]))
+    tensor(1.)
+    """
+    largest = code.detach().abs().amax()
+    far = largest > torch.finfo(code.dtype).max ** 0.4  # only the gradient can be held there, and is written out
+    norms = length(torch.where(far, sloped(code / largest.clamp_min(1.0), code), code))
+    variance = (norms - norms.mean()).square().mean()
+    return torch.where(far, sloped(variance * largest * largest, variance * largest), variance)
 
 
 @loss(

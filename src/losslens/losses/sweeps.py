@@ -226,10 +226,14 @@ def two_batches(_: LossEntry) -> Sweeps:
 
 
 def one_batch(entry: LossEntry) -> Sweeps:
-    """The mean activation of units between 0 and 1; else the arc over which eight directions are spread evenly."""
+    """Of directions, the arc over which eight are spread; else the mean activation of units, or the norm of a row."""
     if entry.link == "sigmoid":
         rate = Line("", lambda mean: (mean.expand(4, 1),))
         return (Sweep("mean activation of a unit", 0.01, 0.9, (rate,)),)
+    if not entry.scale_invariant:
+        others = tensor(0.5, 1.0, 1.5)
+        norms = Line("", lambda norm: (torch.cat([norm.reshape(1), others]).unsqueeze(1),))
+        return (Sweep("norm of one of four codes", 0.0, 3.0, (norms,)),)
     places = torch.arange(8, dtype=torch.float64)
 
     def along(degrees: Tensor) -> tuple[Tensor, ...]:
