@@ -15,7 +15,7 @@ from losslens.run.methods import Methods
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Range
 
-CUT, SCALE, DECAYS, TEMPERATURES = Range(0.01, 1000.0), Range(0.0, 4.0), Range(0.0, 1.0), Range(0.01, 10.0)
+CUT, SCALE, DECAYS, TEMPERATURES = Range(1.0, 1e6), Range(0.0, 4.0), Range(0.0, 1.0), Range(0.01, 10.0)
 FEWEST = 50  # samples
 
 

@@ -70,7 +70,7 @@ class MethodEntry:
     learning_rate: float
     weight_decay: float
     nesterov: bool = False
-    warm_up: float = 0.05
+    warm_up: float = 0.1
     constant: bool = False
     cut: float | None = None
     published: str
@@ -104,7 +104,7 @@ _enter(
     terms=_between("nt_xent", ("p1", "p2")),
     contrastive=True,
     temperature=0.5,
-    learning_rate=0.6,
+    learning_rate=0.3,
     weight_decay=1e-6,
     cut=3.0,
     published="ResNet-50, head of two layers, 2048 and 128 wide, batches of 4096",
@@ -121,7 +121,7 @@ _enter(
     target="stopped",
     terms=_between("negative_cosine", *_CROSSED, weight=0.5),
     contrastive=False,
-    learning_rate=0.2,
+    learning_rate=0.5,
     weight_decay=5e-4,
     nesterov=True,
     constant=True,
@@ -135,8 +135,8 @@ _enter(
     use="Without negatives; less prone to collapse than SimSiam at the price of a second network.",
     failure="A slow copy needs many steps; with few of them a smaller momentum is needed.",
     reference="Grill, Strub, Altche and others, NeurIPS 2020",
-    projector=Head(hidden=4.0),
-    predictor=Head(hidden=4.0),
+    projector=Head(hidden=2.0),
+    predictor=Head(hidden=2.0),
     target="momentum",
     terms=_between("alignment", *_CROSSED),
     contrastive=False,
@@ -205,7 +205,7 @@ _enter(
     use="Where codes should form clusters; of the paper's method two global views are here, and no small crops.",
     failure="Too little sharpening or no centring lets all samples have one assignment.",
     reference="Caron, Touvron, Misra, Jegou, Mairal, Bojanowski and Joulin, ICCV 2021",
-    projector=Head(layers=4, out=4.0, normalised="none", activation="gelu", prototypes=True),
+    projector=Head(layers=4, out=4.0, activation="gelu", prototypes=True),
     target="momentum",
     terms=_between("cross_entropy", ("scores1", "assigned2"), ("scores2", "assigned1"), weight=0.5,
                    names="output target"),
@@ -214,7 +214,7 @@ _enter(
     temperature=0.1,
     momentum=0.99,
     momentum_rises=True,
-    learning_rate=0.2,
+    learning_rate=0.5,
     weight_decay=1e-4,
     published="heads of three layers 2048 wide, then 256, 65536 prototypes, momentum 0.996, AdamW, small crops beside",
 )  # fmt: skip

@@ -20,6 +20,9 @@ from losslens.models.remedies import GradScale, cut_initialise
 from losslens.models.spec import MethodSpec, ModelSpec, TermSpec
 
 
+WHOLE = ("all", "weights")  # forms of a cut that are for backbones too; the others are for the heads alone
+
+
 class SiameseNetwork(nn.Module):
     """Backbone, projector and predictor, and where the method has one a slow copy of backbone and projector.
 
@@ -41,7 +44,9 @@ class SiameseNetwork(nn.Module):
         self.predictor = head(entry.predictor, width, spec.head) if entry.predictor else nn.Identity()
         self.scale = GradScale(spec.grad_scale) if spec.grad_scale else nn.Identity()
         if spec.cut != 1.0:
-            for part in (self.encoder.backbone, self.projector, self.predictor):
+            heads = [part for part in (self.projector, self.predictor) if isinstance(part, nn.Sequential)]
+            whole = [self.encoder.backbone] if spec.cut_form in WHOLE else []
+            for part in (*whole, *heads):
                 cut_initialise(part, spec.cut, form=spec.cut_form)
         slow = entry.target == "momentum"
         self.target = (

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Architecture = Literal["perceptron", "convolutional", "residual"]
 Normalisation = Literal["none", "batch", "layer"]
+CutForm = Literal["all", "weights", "exact", "last"]
 BASELINES = ("pca", "mean_profile", "zeros")
 UNTRAINED = ("raw_features", "random_encoder")  # what codes of self-supervised methods are judged beside
 
@@ -103,6 +104,6 @@ class MethodSpec(Spec):
     temperature: float = Field(1.0, gt=0)
     momentum: float = Field(0.0, ge=0, le=1, description="share of the target that a step keeps, where it has its own")
     queue: int = Field(0, ge=0, description="targets of earlier batches that serve as negatives")
-    cut: float = Field(1.0, gt=0)
-    cut_form: str = "all"
+    cut: float = Field(1.0, ge=1)
+    cut_form: CutForm = "all"
     grad_scale: float = Field(0.0, ge=0)

@@ -37,10 +37,15 @@ def gaussian_noise(batch: Tensor, generator: torch.Generator, *, sigma: float = 
     return batch + sigma * torch.randn(batch.shape, generator=generator)
 
 
-def crop(batch: Tensor, generator: torch.Generator, *, shift: int = 1) -> Tensor:
-    """Rolled images."""
-    step = torch.randint(-shift, shift + 1, (2,), generator=generator).tolist()
-    return batch.roll(step, (-2, -1))
+def crop(batch: Tensor, generator: torch.Generator, *, least: float = 0.5) -> Tensor:
+    """A random part of the image of at least this share of its sides, resized."""
+    side = least + (1 - least) * torch.rand(len(batch), generator=generator)
+    shift = (torch.rand(len(batch), 2, generator=generator) * 2 - 1) * (1 - side)[:, None]
+    theta = torch.zeros(len(batch), 2, 3)
+    theta[:, 0, 0] = theta[:, 1, 1] = side
+    theta[:, :, 2] = shift
+    grid = torch.nn.functional.affine_grid(theta, list(batch.shape), align_corners=False)
+    return torch.nn.functional.grid_sample(batch, grid, align_corners=False)
 
 
 for _f, _k in ((gene_masking, "profile"), (gaussian_noise, "profile"), (crop, "image")):
@@ -54,6 +59,7 @@ class Views:
         self.specs = tuple(specs)
 
     def __call__(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+        """One view."""
         for spec in self.specs:
             batch = VIEWS[spec.name].function(batch, generator, **spec.options)
         return batch

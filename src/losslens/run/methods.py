@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from losslens.data.gate import Observation
 from losslens.models.methods import METHODS, MethodEntry
-from losslens.models.spec import MethodSpec, ModelSpec, ViewSpec
+from losslens.models.spec import CutForm, MethodSpec, ModelSpec, ViewSpec
 from losslens.run.spec import TrainingSpec, TrialSpec
 from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Domain
@@ -32,7 +32,7 @@ class Methods:
     samples: int
     cuts: tuple[float, ...] = (1.0,)
     decays: tuple[float, ...] = ()
-    cut_form: str = "all"
+    cut_form: CutForm = "all"
     grad_scale: float = 0.0
     views: tuple[ViewSpec, ...] = ()
     seen_as: SeenAs | None = None
