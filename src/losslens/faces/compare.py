@@ -30,7 +30,7 @@ from losslens.faces.settings import (
 )
 from losslens.run.composition import Shared, shape_named
 from losslens.run.executors import Executor, LocalProcesses, Serial
-from losslens.run.methods import Methods
+from losslens.run.methods import Methods, check_buildable
 from losslens.run.plan import plan
 from losslens.run.prepared import DataFolder
 from losslens.run.session import Clock, complete
@@ -189,6 +189,7 @@ def settle(profiles: Profiles, seen: Observation, request: Request) -> Run:
         sizes=request.sizes,
         methods=request.methods,
     )
+    check_buildable(intended.trials, profiles.shape[1])
     goal = settle_goal(request.goal, profiles, seen, intended)
     split(profiles.shape[0], profiles.labels, profiles.groups, repeat=0, seed=request.seed)  # says what it lacks
     return Run(profiles, seen, intended, goal, request.shared.training)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast, get_args
 
 from losslens.data.profiles import Profiles
 from losslens.faces.settings import at_least, within
 from losslens.models.methods import METHODS
-from losslens.models.spec import ViewSpec
+from losslens.models.spec import CutForm, ViewSpec
 from losslens.run.composition import Shared
 from losslens.run.methods import Methods
-from losslens.vocabulary.errors import BadInput
+from losslens.vocabulary.errors import BadInput, unknown
 from losslens.vocabulary.quantities import Range
 
 CUT, SCALE, DECAYS, TEMPERATURES = Range(1.0, 1e6), Range(0.0, 4.0), Range(0.0, 1.0), Range(0.01, 10.0)
@@ -33,6 +33,7 @@ def methods_of(
     epochs: int | None,
     batch: int | None,
     learning_rates: Sequence[float] | None,
+    cut_form: str = "all",
     **others: Any,
 ) -> Methods:
     """What was asked for, checked. One learning rate holds for methods too; of a grid they keep their own."""
@@ -43,6 +44,7 @@ def methods_of(
         samples=profiles.shape[0],
         cuts=tuple(within(CUT, each, "a cut") for each in several(cuts)),
         decays=tuple(within(DECAYS, each, "weight decay of a method") for each in decays),
+        cut_form=_form(cut_form),
         grad_scale=within(SCALE, grad_scale, "a gradient scale"),
         views=views_named(views),
         shape=shared.shape,
@@ -55,6 +57,12 @@ def methods_of(
         device=shared.training.device,
         **others,
     )
+
+
+def _form(name: str) -> CutForm:
+    if name not in get_args(CutForm):
+        raise unknown("form of the cut", name, get_args(CutForm))
+    return cast(CutForm, name)
 
 
 def several(values: float | Sequence[float]) -> tuple[float, ...]:

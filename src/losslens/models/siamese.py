@@ -19,7 +19,6 @@ from losslens.models.objective import Term
 from losslens.models.remedies import GradScale, cut_initialise
 from losslens.models.spec import MethodSpec, ModelSpec, TermSpec
 
-
 WHOLE = ("all", "weights")  # forms of a cut that are for backbones too; the others are for the heads alone
 
 

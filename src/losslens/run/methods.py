@@ -66,6 +66,23 @@ def method_trials(asked: Methods, model: ModelSpec, seen: Observation, sizes: Se
     return [*baselines, *trials]
 
 
+def check_buildable(trials: Sequence[TrialSpec], features: int) -> None:
+    """Make every network once and its views of two rows, so that what cannot be is told before anything is written.
+
+    Raises :class:`BadInput` where a form of the cut does not suit the heads, or a view does not suit the rows.
+    """
+    import torch
+
+    from losslens.models.siamese import SiameseNetwork
+    from losslens.models.views import Views
+    from losslens.run.siamese import Pairs
+
+    for spec in trials:
+        if spec.method is not None and spec.split.repeat == 0:
+            SiameseNetwork(spec.model, spec.method, features)
+            Pairs(Views(spec.method.views), spec.model)(torch.zeros(2, features), torch.Generator())
+
+
 def view_of(asked: Methods, seen: Observation) -> SeenAs:
     """As what rows are shown: images are square rows between 0 and 1, or what a shape was given for."""
     if asked.seen_as:
