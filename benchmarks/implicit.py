@@ -8,10 +8,7 @@ The picture is inside a wheel of scikit-image, which is downloaded but not insta
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from typing import Any
 import torch
 
 import losslens
+from _fetch import wheel
 from _timing import machine, save, say, table
 from losslens.report.fit import Fitted
 
@@ -75,12 +73,8 @@ def download(folder: Path) -> Path:
     path = folder / "camera.png"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory() as scratch:
-            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", scratch, CARRIER]
-            subprocess.run(pip, check=True, stdout=sys.stderr)
-            (wheel,) = Path(scratch).glob("*.whl")
-            with zipfile.ZipFile(wheel) as archive:
-                path.write_bytes(archive.read(INSIDE))
+        with wheel(CARRIER) as archive:
+            path.write_bytes(archive.read(INSIDE))
     return path
 
 

@@ -236,6 +236,8 @@ OPTIONS = [
     ("--models sparse_top_k --code 8", ("a code of more than 8 units", "found 8")),
     ("--models classifier --label=", ("labels of at least two classes", "--label")),
     ("--models stacked_classifier --label=", ("labels of at least two classes", "--models stacked_classifier")),
+    ("--pretraining 5", ("whose layers are trained one by one", "Add --models stacked")),
+    ("--models stacked --pretraining 0", ("epochs of pretraining of at least 1", "found 0")),
     ("--dropout 1", ("dropout in [0, 0.95]", "found 1")),
     ("--dropout nan", ("dropout in [0, 0.95]", "found nan")),
     ("--weight-decay -1", ("weight decay in [0, 10]", "found -1")),

@@ -64,11 +64,17 @@ def test_what_was_asked_for_goes_first() -> None:
 
 
 def test_few_epochs_are_not_spent_on_warming_up_or_pretraining() -> None:
-    for epochs, warm_up, pretraining in ((60, 10, 10), (10, 5, 10), (4, 2, 4), (1, 0, 1)):
+    for epochs, warm_up, pretraining in ((60, 10, 30), (10, 5, 10), (4, 2, 4), (1, 0, 1)):
         shared = _shared(training={"epochs": epochs})
         (term,) = objective_of(Candidate("mse", "linear", "variational"), shared).terms
         assert term.warm_up == warm_up
         assert _training("stacked", training={"epochs": epochs}).pretraining == pretraining
+
+
+def test_pretraining_asked_for_is_for_stacked_kinds_alone() -> None:
+    found = {kind: _training(kind, pretraining=7).pretraining for kind in MODELS}
+    assert {kind for kind, epochs in found.items() if epochs == 7} == {kind for kind in MODELS if "stacked" in kind}
+    assert set(found.values()) == {0, 7}
 
 
 def test_beta_multiplies_divergences_and_nothing_else() -> None:
@@ -81,7 +87,7 @@ def test_beta_multiplies_divergences_and_nothing_else() -> None:
 def test_classes_are_given_to_classifiers_alone() -> None:
     shared = _shared(classes=("a", "b"))
     given = {kind for kind in MODELS if objective_of(Candidate("mse", "linear", kind), shared).classes}
-    assert given == {"classifier", "stacked_classifier"}
+    assert given == {"classifier", "stacked_classifier", "stacked_denoising_classifier"}
 
 
 # --- corruptions ---------------------------------------------------------------------------------------------------
@@ -147,10 +153,11 @@ def test_options_that_no_candidate_follows_are_refused() -> None:
     for shared, part in (
         (_shared(corruption=corruption_named("masking")), "--corruption"),
         (_shared(beta=2.0), "--beta"),
+        (_shared(pretraining=2), "--pretraining"),
     ):
-        with pytest.raises(BadInput, match=f"for {part}, found autoencoder, stacked"):
-            planned(losses=("mse",), models=("autoencoder", "stacked"), shared=shared)
-        assert planned(losses=("mse",), models=("denoising", "variational"), shared=shared).candidates
+        with pytest.raises(BadInput, match=f"for {part}, found autoencoder, sparse"):
+            planned(losses=("mse",), models=("autoencoder", "sparse"), shared=shared)
+        assert planned(losses=("mse",), models=("denoising", "variational", "stacked"), shared=shared).candidates
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_a_denoising_trial_sees_corrupted_inputs_and_is_validated_on_clean_ones(
     assert len({fits[kind].valid[0] for kind in ("autoencoder", "stacked", "stacked_denoising")}) == 3
 
 
-@pytest.mark.parametrize("kind", ["classifier", "stacked_classifier"])
+@pytest.mark.parametrize("kind", ["classifier", "stacked_classifier", "stacked_denoising_classifier"])
 def test_a_classifier_finds_classes_that_are_there(kind: str, cache_folder: Path) -> None:
     rng = np.random.default_rng(0)
     classes = rng.permutation(np.repeat([0, 1, 2], 30))

@@ -78,3 +78,32 @@ def test_nats_are_summed_over_features() -> None:
     expected = torch.full((3,), 4 * 0.5 * float(np.log(2 * np.pi)))
     torch.testing.assert_close(nats, expected)
     assert Objective(ObjectiveSpec(loss="mse"), 4, 2).nats(Outputs(torch.zeros(3, 2), torch.zeros(3, 4)), batch) is None
+
+
+@pytest.mark.parametrize(("mean", "parameter"), [(0.3, 0.0646), (0.2, 0.00815), (0.1, 4.6e-5)])
+def test_values_between_zero_and_one_are_decoded_by_their_distributions_mean(mean: float, parameter: float) -> None:
+    """The continuous Bernoulli's best parameter is far from the mean; binary cross-entropy's is the mean."""
+    profiles = torch.rand(4000, 1, generator=torch.Generator().manual_seed(0)).double()
+    profiles = profiles ** (1.0 / mean - 1.0)  # of this mean
+    profiles = profiles * (mean / profiles.mean())
+    for loss, best in (("continuous_bernoulli", parameter), ("bernoulli", mean)):
+        raw = _minimiser(Objective(ObjectiveSpec(loss=loss, link="logits"), 1, 1).double(), profiles)
+        assert float(torch.sigmoid(raw)) == pytest.approx(best, rel=0.01)
+        objective = Objective(ObjectiveSpec(loss=loss, link="logits"), 1, 1).double()
+        read = objective.reconstruct(Outputs(torch.zeros(1, 1), raw.reshape(1, 1)), Batch(profiles[:1]))
+        assert float(read) == pytest.approx(mean, abs=1e-5)
+
+
+def _minimiser(objective: Objective, profiles: torch.Tensor) -> torch.Tensor:
+    """The one raw output for all rows at which the objective is least."""
+    raw = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([raw], max_iter=200, tolerance_grad=1e-12, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        loss = objective.own_loss(Outputs(profiles, raw.expand_as(profiles)), Batch(profiles))
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    return raw.detach()

@@ -12,6 +12,7 @@ from tests.small_methods import planted, prepared, training, trial
 from torch.nn import functional
 
 from losslens.models.methods import METHODS
+from losslens.models.objective import Batch
 from losslens.models.spec import ModelSpec
 from losslens.run import siamese
 from losslens.run.batches import shuffled
@@ -65,7 +66,7 @@ def test_two_epochs_are_those_of_a_loop_in_plain_pytorch(tmp_path, name):
         slow.train()
     for _ in range(2):
         for index in shuffled(own.train, 32, order):
-            first, second = own.views(own.rows(index).profiles, noise)
+            first, second = own.views(own.rows(index), noise)
             loss = textbook_loss(name, network, slow, first, second)
             gradients = torch.autograd.grad(loss, [p for p, _ in weights])
             rise = round(0.1 * steps)
@@ -109,18 +110,19 @@ def test_the_slow_copy_is_kept_ever_more(tmp_path):
     assert {training("moco_v2", DATA, tmp_path).momentum(step) for step in (0, 5)} == {0.99}
 
 
-def test_views_of_images_are_given_images():
-    shapes = []
+@pytest.mark.parametrize(
+    ("shape", "shown"), [((3, 4, 5), (3, 4, 5)), ((1, 1, 60), (1, 60)), ((2, 1, 30), (2, 30)), ((), (60,))]
+)
+def test_views_are_given_what_rows_are(shape, shown):
+    seen = []
 
-    def views(batch, noise):
-        shapes.append(tuple(batch.shape))
+    def views(batch, noise, scale):
+        seen.append((tuple(batch.shape), scale))
         return batch
 
-    image = ModelSpec(architecture="residual", shape=(3, 4, 5))
-    first, second = Pairs(views, image)(torch.zeros(7, 60), torch.Generator())
+    first, second = Pairs(views, ModelSpec(shape=shape))(Batch(torch.zeros(7, 60), scale="scale"), torch.Generator())
     assert first.shape == second.shape == (7, 60)
-    Pairs(views, ModelSpec(architecture="residual", shape=(1, 1, 60)))(torch.zeros(7, 60), torch.Generator())
-    assert shapes == [(7, 3, 4, 5)] * 2 + [(7, 60)] * 2
+    assert seen == [((7, *shown), "scale")] * 2
 
 
 # --- what is learned -----------------------------------------------------------------------------------------------

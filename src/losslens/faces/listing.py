@@ -122,6 +122,23 @@ def _corruptions() -> Iterable[dict[str, Any]]:
         }
 
 
+def _views() -> Iterable[dict[str, Any]]:
+    from losslens.models.views import VIEWS
+
+    for entry in VIEWS.values():
+        yield {
+            "name": entry.name,
+            "aliases": list(entry.aliases),
+            "of": entry.kind,
+            "options": {name: option.default for name, option in entry.options.items()},
+            "needs_counts": entry.needs_counts,
+            "use": entry.use,
+            "failure": entry.failure,
+            "reference": entry.reference,
+            "summary": entry.summary.split("\n")[0],
+        }
+
+
 def _data() -> Iterable[dict[str, Any]]:
     from losslens.data.bundled import BUNDLED
 
@@ -135,6 +152,7 @@ CATALOGUES: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
     "models": _models,
     "methods": _methods,
     "corruptions": _corruptions,
+    "views": _views,
     "yardsticks": _yardsticks,
     "goals": _goals,
     "kinds": _kinds,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, cast, get_args
 
 from losslens.data.profiles import Profiles
 from losslens.faces.settings import at_least, within
 from losslens.models.methods import METHODS
-from losslens.models.spec import CutForm, ViewSpec
+from losslens.models.spec import CutForm
+from losslens.models.views import views_named
 from losslens.run.composition import Shared
 from losslens.run.methods import Methods
 from losslens.vocabulary.errors import BadInput, unknown
@@ -89,26 +89,3 @@ def decays_of(asked: float | Sequence[float] | None, methods: bool) -> tuple[tup
             remedy="Several are compared of self-supervised methods: add --methods.",
         )
     return decays, decays[0] if len(decays) == 1 else 0.0
-
-
-def views_named(text: str) -> tuple[ViewSpec, ...]:
-    """Views from ``NAME,NAME:OPTION=VALUE:OPTION=VALUE``; none to let the data choose."""
-    return tuple(_view(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _view(text: str) -> ViewSpec:
-    from losslens.models.views import VIEWS
-
-    name, *options = text.split(":")
-    return ViewSpec(name=VIEWS[name].name, options=dict(map(_option, options)))
-
-
-def _option(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not name or math.isnan(number):
-        raise BadInput(expected="an option of a view, as in gaussian_noise:sigma=0.2", found=repr(text))
-    return name, number

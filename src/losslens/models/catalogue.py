@@ -49,6 +49,9 @@ def _enter(**facts: Any) -> None:
 
 _VINCENT = "Vincent, Larochelle, Lajoie, Bengio and Manzagol, JMLR 11, 2010"
 _NOISE = {"corruption": CorruptionSpec(name=AUTOMATIC)}
+_STACKED = {"pretraining": 30}
+_STACKED_NOISE = _STACKED | {"pretraining_corruption": CorruptionSpec(name="masking")}
+_TELLS_LABELS = (TermSpec(loss="cross_entropy", on={"output": "logits", "target": "labels"}),)
 
 _enter(
     name="autoencoder",
@@ -78,6 +81,16 @@ _enter(
     reference="Polyak and Juditsky, SIAM Journal on Control and Optimization 30, 1992",
 )
 _enter(
+    name="pca_path_denoising",
+    summary="The PCA path, trained to restore profiles from corrupted ones: counts are thinned.",
+    called="with denoising PCA path",
+    network={"linear_path": True},
+    training=_NOISE,
+    use="Where much of what a profile shows is sampling noise, which the code should not carry.",
+    failure="Judged on clean profiles by squared error it may gain nothing over PCA: what it adds is for noisy ones.",
+    reference=_VINCENT,
+)
+_enter(
     name="denoising",
     summary="Sees a corrupted profile and must give the clean one back.",
     called="denoising",
@@ -90,29 +103,41 @@ _enter(
     name="stacked",
     summary="Layers are trained one after the other, each on what the one below gives, then all together.",
     called="stacked",
-    training={"pretraining": 10},
+    training=_STACKED,
     use="For deep networks whose lower layers learn slowly when all are trained at once.",
-    failure="With good initial weights and few layers it brings little.",
+    failure="With few layers, or rectifiers, which learn well from random weights, it brings little.",
     reference="Bengio, Lamblin, Popovici and Larochelle, NeurIPS 2006",
 )
 _enter(
     name="stacked_denoising",
     summary="Stacked, each layer trained to restore a corrupted form of what the one below gives.",
     called="stacked denoising",
-    training={"pretraining": 10, "pretraining_corruption": CorruptionSpec(name="masking")},
+    training=_STACKED_NOISE,
     use="For codes to classify with; the classical form of unsupervised pretraining.",
     failure="Each layer adds a training of its own to the time.",
     reference=_VINCENT,
 )
 _enter(
     name="stacked_classifier",
-    summary="Stacked denoising pretraining, then all layers trained to tell the labels apart.",
+    summary="Stacked, then all layers trained to tell the labels apart.",
     called="stacked classifier",
     network={"reads_code": True},
-    terms=(TermSpec(loss="cross_entropy", on={"output": "logits", "target": "labels"}),),
-    training={"pretraining": 10, "pretraining_corruption": CorruptionSpec(name="masking")},
+    terms=_TELLS_LABELS,
+    training=_STACKED,
     needs="labels",
     use="Where labels are what the code is for; the decoder only reads what the labels shaped.",
+    failure="What tells no labels apart is lost from the code.",
+    reference="Bengio, Lamblin, Popovici and Larochelle, NeurIPS 2006",
+)
+_enter(
+    name="stacked_denoising_classifier",
+    summary="Stacked denoising pretraining, then all layers trained to tell the labels apart.",
+    called="stacked denoising classifier",
+    network={"reads_code": True},
+    terms=_TELLS_LABELS,
+    training=_STACKED_NOISE,
+    needs="labels",
+    use="As the stacked classifier; noise in pretraining keeps wide layers from copying their inputs.",
     failure="What tells no labels apart is lost from the code.",
     reference=_VINCENT,
 )
@@ -121,9 +146,9 @@ _enter(
     summary="An encoder trained to tell the labels apart, from random weights; the decoder only reads its code.",
     called="classifier",
     network={"reads_code": True},
-    terms=(TermSpec(loss="cross_entropy", on={"output": "logits", "target": "labels"}),),
+    terms=_TELLS_LABELS,
     needs="labels",
-    use="Beside the stacked classifier: what pretraining brings.",
+    use="Beside the stacked classifiers: what pretraining brings.",
     failure="What tells no labels apart is lost from the code.",
     reference="none needed: a multilayer perceptron",
 )

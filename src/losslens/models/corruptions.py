@@ -6,15 +6,15 @@ profiles that the network sees and, where every entry either was touched or was 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from losslens.models.objective import Batch
+from losslens.models.options import check_options, declared_options
 from losslens.models.spec import CorruptionSpec
 from losslens.vocabulary.catalogue import Catalogue
 from losslens.vocabulary.errors import BadInput
@@ -72,9 +72,7 @@ def _corruption(**facts: Any) -> Callable[[Callable[..., Corrupted]], Callable[.
     """Enter a function; its keyword-only arguments, annotated ``Annotated[float, Range(...)]``, are the options."""
 
     def enter(compute: Callable[..., Corrupted]) -> Callable[..., Corrupted]:
-        hints, given = get_type_hints(compute, include_extras=True), inspect.signature(compute).parameters.values()
-        options = {p.name: Option(p.default, get_args(hints[p.name])[1]) for p in given if p.kind is p.KEYWORD_ONLY}
-        CORRUPTIONS.add(Corruption(compute.__name__, compute, options, **facts))
+        CORRUPTIONS.add(Corruption(compute.__name__, compute, declared_options(compute), **facts))
         return compute
 
     return enter
@@ -119,8 +117,7 @@ def thinning(batch: Batch, reach: Reach, noise: torch.Generator, *, rate: Annota
     assert batch.counts is not None
     assert batch.library is not None
     assert batch.scale is not None
-    kept = torch.binomial(batch.counts.cpu(), torch.full(batch.counts.shape, 1.0 - rate), generator=noise)
-    kept = kept.to(batch.counts)
+    kept = thinned(batch.counts, rate, noise)
     depth = kept.sum(1, keepdim=True).clamp_min(1.0)
     return torch.log1p(kept * (batch.scale * batch.library / depth)), None
 
@@ -139,6 +136,12 @@ def swap(batch: Batch, reach: Reach, noise: torch.Generator, *, rate: Annotated[
     return torch.where(touched, batch.profiles.gather(0, others), batch.profiles), touched
 
 
+def thinned(counts: Tensor, rate: float, noise: torch.Generator) -> Tensor:
+    """Counts of any shape of which each molecule was lost with probability ``rate``."""
+    kept = torch.binomial(counts.cpu(), torch.full(counts.shape, 1.0 - rate, dtype=counts.dtype), generator=noise)
+    return kept.to(counts)
+
+
 def _drawn(like: Tensor, rate: float, noise: torch.Generator) -> Tensor:
     return (torch.rand(like.shape, generator=noise) < rate).to(like.device)
 
@@ -151,11 +154,7 @@ def checked(spec: CorruptionSpec) -> CorruptionSpec:
         BadInput: an option it does not have or a value out of range, an emphasis where entries are not marked.
     """
     entry = CORRUPTIONS[spec.name]
-    for name, value in spec.options.items():
-        if name not in entry.options:
-            raise BadInput(expected=f"an option of {entry.name}: {', '.join(entry.options)}", found=repr(name))
-        if value not in entry.options[name].range:
-            raise BadInput(expected=f"{name} of {entry.name} in {entry.options[name].range}", found=f"{value:g}")
+    check_options(entry.name, entry.options, spec.options)
     if spec.emphasises and not entry.marks:
         marking = ", ".join(name for name, each in CORRUPTIONS.items() if each.marks)
         raise BadInput(

@@ -40,7 +40,8 @@ class Shared:
 
     Fields of ``model`` and ``training`` that are set go before what a kind would set. ``shape`` (channels, height,
     width) and ``classes`` are empty where the data have none; ``corruption`` takes the place of the one that the kind
-    of data would choose; ``beta`` multiplies divergences from a prior.
+    of data would choose; ``beta`` multiplies divergences from a prior; ``pretraining`` are the epochs for each layer of
+    kinds that train layer by layer first.
     """
 
     model: ModelSpec
@@ -49,6 +50,7 @@ class Shared:
     classes: tuple[str, ...] = ()
     corruption: CorruptionSpec | None = None
     beta: float = 1.0
+    pretraining: int | None = None
 
 
 def network_of(candidate: Candidate, shared: Shared) -> ModelSpec:
@@ -136,7 +138,7 @@ def training_of(candidate: Candidate, shared: Shared, seen: Observation) -> Trai
         changes[name] = checked(shared.corruption or _automatic(changes[name], seen))
         _check_counts(candidate, CORRUPTIONS[changes[name].name], seen, name)
     if "pretraining" in changes:
-        changes["pretraining"] = min(changes["pretraining"], shared.training.epochs)
+        changes["pretraining"] = shared.pretraining or min(changes["pretraining"], shared.training.epochs)
     return TrainingSpec.model_validate(changes | shared.training.model_dump(exclude_unset=True))
 
 
@@ -181,6 +183,12 @@ def check_used(shared: Shared, candidates: Sequence[Candidate]) -> None:
             expected="a variational kind of model, for --beta",
             found=_kinds(candidates),
             remedy="Add --models variational.",
+        )
+    if shared.pretraining is not None and not any("pretraining" in MODELS[each.model].training for each in candidates):
+        raise BadInput(
+            expected="a kind of model whose layers are trained one by one, for --pretraining",
+            found=_kinds(candidates),
+            remedy="Add --models stacked.",
         )
 
 

@@ -73,6 +73,7 @@ def check_buildable(trials: Sequence[TrialSpec], features: int) -> None:
     """
     import torch
 
+    from losslens.models.objective import Batch
     from losslens.models.siamese import SiameseNetwork
     from losslens.models.views import Views
     from losslens.run.siamese import Pairs
@@ -80,7 +81,8 @@ def check_buildable(trials: Sequence[TrialSpec], features: int) -> None:
     for spec in trials:
         if spec.method is not None and spec.split.repeat == 0:
             SiameseNetwork(spec.model, spec.method, features)
-            Pairs(Views(spec.method.views), spec.model)(torch.zeros(2, features), torch.Generator())
+            rows = Batch(torch.zeros(2, features), scale=torch.ones(2, 1))
+            Pairs(Views(spec.method.views), spec.model)(rows, torch.Generator())
 
 
 def view_of(asked: Methods, seen: Observation) -> SeenAs:
@@ -117,11 +119,9 @@ def _backbone(asked: Methods, model: ModelSpec, seen: Observation, size: int) ->
 
 
 def _method(entry: MethodEntry, cut: float, asked: Methods, seen: Observation) -> MethodSpec:
-    from losslens.models.views import default_views
-
     return MethodSpec(
         name=entry.name,
-        views=asked.views or default_views(view_of(asked, seen)),
+        views=asked.views or _usual_views(asked, seen),
         head=asked.head,
         temperature=entry.temperature if asked.temperature is None else asked.temperature,
         momentum=entry.momentum,
@@ -130,6 +130,13 @@ def _method(entry: MethodEntry, cut: float, asked: Methods, seen: Observation) -
         cut_form=asked.cut_form,
         grad_scale=asked.grad_scale,
     )
+
+
+def _usual_views(asked: Methods, seen: Observation) -> tuple[ViewSpec, ...]:
+    from losslens.models.views import default_views
+
+    channels = asked.shape[0] if asked.shape else 1
+    return default_views(view_of(asked, seen), channels=channels, counts=seen.kind.counts)
 
 
 def _training(entry: MethodEntry, decay: float, asked: Methods) -> TrainingSpec:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from losslens.models.backbones import Encoder
 from losslens.models.methods import METHODS
+from losslens.models.objective import Batch
 from losslens.models.siamese import MethodObjective, SiameseNetwork
 from losslens.models.spec import ModelSpec
 from losslens.models.views import Views
@@ -47,7 +48,9 @@ class Pretraining:
         assert spec.method is not None
         self.spec, self.training, self.seed = spec, spec.training, seed
         self.entry = entry = METHODS[spec.method.name]
-        self.rows = data.batches(False, self.training.device)
+        self.views = Pairs(Views(spec.method.views), spec.model)
+        counted = any(entry.needs_counts for entry in self.views.views.entries)
+        self.rows = data.batches(counted, self.training.device)
         self.train = torch.from_numpy(data.split.train)
         torch.manual_seed(seed)
         self.network = SiameseNetwork(spec.model, spec.method, data.features)
@@ -55,7 +58,6 @@ class Pretraining:
         self.network.encoder.center.copy_(data.profiles(self.train).mean(0))
         self.network.to(self.training.device), self.objective.to(self.training.device)
         calibrate(self.network.encoder, self.rows, self.train)
-        self.views = Pairs(Views(spec.method.views), spec.model)
         rate, constant = self.training.learning_rates[0], entry.constant
         head, rest = self.network.predictor.parameters(), [self.network.encoder.backbone, self.network.projector]
         groups = [{"params": [p for part in rest for p in part.parameters()], "follows": True},
@@ -91,7 +93,7 @@ class Pretraining:
         torch.manual_seed(self.seed + self.epoch)  # of dropout
         self.network.train()
         for index in shuffled(self.train, self.training.batch, self.order):
-            first, second = self.views(self.rows(index).profiles, self.noise)
+            first, second = self.views(self.rows(index), self.noise)
             named = self.network(first, second)
             loss = self.objective(named)
             self.optimiser.zero_grad()
@@ -175,16 +177,17 @@ def scheduled(step: int, steps: int, warm_up: float) -> float:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Two views of flat rows; views of images are given images."""
+    """Two views of flat rows; views of images are given images, those of series channels by length."""
 
     views: Views
     model: ModelSpec
 
-    def __call__(self, batch: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+    def __call__(self, batch: Batch, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         """(batch, features) -> the same shape, twice."""
-        image = len(self.model.shape) == 3 and self.model.shape[1] > 1
-        shown = batch.reshape(-1, *self.model.shape) if image else batch
-        first, second = (self.views(shown, noise).flatten(1) for _ in range(2))
+        channels, *sides = self.model.shape or (0,)
+        shape = (channels, *(side for side in sides if side > 1)) if channels else (batch.profiles.shape[1],)
+        shown = batch.profiles.reshape(-1, *shape)
+        first, second = (self.views(shown, noise, batch.scale).flatten(1) for _ in range(2))
         return first, second
 
 
@@ -204,5 +207,5 @@ def _probe(training: Pretraining, data: Prepared) -> Probe:
     valid = torch.from_numpy(data.split.valid)
     noise = torch.Generator().manual_seed(training.seed + 2)
     drawn = training.train[torch.randperm(len(training.train), generator=noise)[:TRAINING_ROWS]]
-    pair = training.views(training.rows(valid[:ROWS]).profiles, noise)
+    pair = training.views(training.rows(valid[:ROWS]), noise)
     return Probe(*pair, training.rows, drawn, valid[:TRAINING_ROWS], numbered(data.labels))
