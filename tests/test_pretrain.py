@@ -196,7 +196,7 @@ def test_without_methods_nothing_is_planned_for_them():
         ({"cut": 0.5}, BadInput, "a cut in"),
         ({"weight_decay": -1.0}, BadInput, "weight decay"),
         ({"views": "gausian_noise"}, UnknownName, "Did you mean 'gaussian_noise'"),
-        ({"views": "gaussian_noise:sigma"}, BadInput, "an option of a view"),
+        ({"views": "gaussian_noise:sigma"}, BadInput, "OPTION=NUMBER"),
         ({"batch": 1}, BadInput, "two samples"),
         ({"temperature": 0.0}, BadInput, "a temperature"),
         ({"head": 1}, BadInput, "a head's width"),

@@ -79,13 +79,11 @@ def residual(spec: ModelSpec) -> nn.Sequential:
     Shapes: rows of channels, height and width, flat; a series is an image of height one. Each block starts as the
     identity (its last scale is zero). Source: He, Zhang, Ren and Sun, CVPR 2016.
     """
-    channels, *sides = spec.shape
-    shape = (channels, sides[-1]) if sides[0] == 1 else spec.shape  # a series has one dimension
-    dimensions, widths = len(shape) - 1, (*spec.hidden, spec.code)
+    channels, dimensions, widths = spec.grid[0], len(spec.grid) - 1, (*spec.hidden, spec.code)
     kernel = _STEM[dimensions]
     stem = _CONVOLUTION[dimensions](channels, widths[0], kernel, padding=kernel // 2, bias=False)
     layers = [
-        nn.Unflatten(1, shape),
+        nn.Unflatten(1, spec.grid),
         stem,
         _NORMALISATION[dimensions](widths[0]),
         ACTIVATIONS[spec.activation].module(),

@@ -41,6 +41,15 @@ class ModelSpec(Spec):
     shape: tuple[int, ...] = Field((), description="channels, height and width, for convolutions")
 
     @property
+    def grid(self) -> tuple[int, ...]:
+        """Channels, height and width of an image; channels and length of a series; empty where there is no shape.
+
+        >>> ModelSpec(shape=(2, 1, 50)).grid, ModelSpec(shape=(3, 8, 8)).grid
+        ((2, 50), (3, 8, 8))
+        """
+        return (self.shape[0], self.shape[2]) if len(self.shape) == 3 and self.shape[1] == 1 else self.shape
+
+    @property
     def is_trained(self) -> bool:
         """Whether it is fitted by gradient descent rather than in closed form."""
         return self.kind not in (*BASELINES, *UNTRAINED)

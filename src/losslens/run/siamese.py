@@ -184,9 +184,7 @@ class Pairs:
 
     def __call__(self, batch: Batch, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         """(batch, features) -> the same shape, twice."""
-        channels, *sides = self.model.shape or (0,)
-        shape = (channels, *(side for side in sides if side > 1)) if channels else (batch.profiles.shape[1],)
-        shown = batch.profiles.reshape(-1, *shape)
+        shown = batch.profiles.reshape(len(batch.profiles), *(self.model.grid or (-1,)))
         first, second = (self.views(shown, noise, batch.scale).flatten(1) for _ in range(2))
         return first, second
 
