@@ -21,7 +21,7 @@ from losslens.run.batches import Rows, chunks, shuffled
 from losslens.run.checkpoint import State
 from losslens.run.course import ROWS, TRAINING_ROWS, Course, Probe, is_read, numbered
 from losslens.run.prepared import Prepared
-from losslens.run.spec import Fit, TrialSpec
+from losslens.run.spec import Fit, TrialResult, TrialSpec
 
 CHECKPOINT_SECONDS = 10.0
 MOMENTUM = 0.9
@@ -132,8 +132,21 @@ class Pretraining:
             1.0 - (1.0 - kept) * (math.cos(math.pi * step / steps) + 1.0) / 2.0 if self.entry.momentum_rises else kept
         )
 
-    def fit(self) -> Fit:
-        """The course of this training as a value: its own loss alone, as a lower one is not a better code."""
+    def result(self) -> TrialResult:
+        """What is known once training is over; what was measured is still to come."""
+        trained = (part.numel() for part in self.network.parameters() if part.requires_grad)
+        course = {name: tuple(values) for name, values in self.course.items()}
+        return TrialResult(
+            spec=self.spec,
+            status="ok",
+            course=course,
+            fits=(self._fit(),),
+            parameters=sum(trained),
+            seconds=self.seconds,
+        )
+
+    def _fit(self) -> Fit:
+        """Its own loss alone, as a lower one is not a better code."""
         return Fit(
             lr=self.training.learning_rates[0],
             train=tuple(value for value in self.course["loss"] if value is not None),

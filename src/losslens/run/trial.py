@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from losslens.measure.evidence import Evidence
 from losslens.measure.metrics import evaluate
 from losslens.measure.pictures import picture
 from losslens.models.autoencoders import Autoencoder, Outputs, build, start
-from losslens.models.backbones import Encoder, Unchanged
+from losslens.models.backbones import Encoder, module_of
 from losslens.models.corruptions import CORRUPTIONS, Reach, corrupt
 from losslens.models.objective import Batch, Objective
 from losslens.models.spec import UNTRAINED
@@ -26,7 +25,8 @@ from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, prin
 from losslens.run.batches import Rows, chunks
 from losslens.run.generative import posterior, spread
 from losslens.run.hidden import hidden
-from losslens.run.loop import Corrupt, train_best
+from losslens.run.loop import Corrupt, Training, train_best
+from losslens.run.precision import matmul_precision, one_thread
 from losslens.run.prepared import Prepared, prepared
 from losslens.run.readout import fit_reader
 from losslens.run.siamese import UNSEEN, Pretraining, Watched, calibrate
@@ -70,18 +70,29 @@ def _trained(spec: TrialSpec, data: Prepared) -> Finished:
     train, valid = torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid)
     corrupt = _corruption(spec, data)
     training, fits = train_best(make, spec.training, rows, train, valid, _seed(spec), corrupt)
-    parameters, seconds = training.parameters.values.numel(), sum(fit.seconds for fit in fits)
+    trained = _result(spec, training, fits)
     if training.diverged and training.best_epoch == 0:
-        return _diverged(spec, tuple(fits), training.diverged, parameters, seconds)
+        return _diverged(trained, training.diverged)
     model, objective = training.model, training.objective
     try:
         told = _told(spec, model, objective, rows, data)
         evidence = _evidence(spec, data, model, rows, objective.reconstruct, told)
     except BadInput as error:  # weights are finite, yet what they give on the held-out part is not
-        return _diverged(spec, tuple(fits), f"on the held-out part it gave {error.found}", parameters, seconds)
+        return _diverged(trained, f"on the held-out part it gave {error.found}")
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
     weights |= {f"objective.{k}": v for k, v in objective.state_dict().items()}
-    return _finish(spec, evidence, tuple(fits), weights, parameters, seconds)
+    return _finish(trained, evidence, weights)
+
+
+def _result(spec: TrialSpec, training: Training, fits: Sequence[Fit]) -> TrialResult:
+    """What is known once training is over; what was measured is still to come."""
+    return TrialResult(
+        spec=spec,
+        status="ok",
+        fits=tuple(fits),
+        parameters=training.parameters.values.numel(),
+        seconds=sum(fit.seconds for fit in fits),
+    )
 
 
 def _pretrained(spec: TrialSpec, data: Prepared, looking: Watched) -> Finished:
@@ -90,41 +101,36 @@ def _pretrained(spec: TrialSpec, data: Prepared, looking: Watched) -> Finished:
     if looking.checkpoint:
         training.load(looking.checkpoint)
     training.run(looking)
-    encoder, fits = training.network.encoder, (training.fit(),)
-    parameters = sum(part.numel() for part in training.network.parameters() if part.requires_grad)
+    trained = training.result()
     if training.diverged:
-        return _diverged(spec, fits, training.diverged, parameters, training.seconds)
+        return _diverged(trained, training.diverged)
     try:
-        finished = _encoded(spec, data, encoder, fits, parameters, training.seconds)
+        return _encoded(trained, data, training.network.encoder)
     except BadInput as error:  # weights are finite, yet what they give on the held-out part is not
-        return _diverged(spec, fits, f"on the held-out part it gave {error.found}", parameters, training.seconds)
-    course = {name: tuple(values) for name, values in training.course.items()}
-    return replace(finished, result=finished.result.model_copy(update={"course": course}))
+        return _diverged(trained, f"on the held-out part it gave {error.found}")
 
 
 def _untrained(spec: TrialSpec, data: Prepared) -> Finished:
     """The features as they are, or an encoder with its first weights."""
     began = time.perf_counter()
-    if spec.model.kind == "raw_features":
-        return _encoded(spec, data, Unchanged(), (), 0, 0.0)
     torch.manual_seed(_seed(spec))
-    encoder, rows, train = Encoder(spec.model, data.features), data.batches(False), torch.from_numpy(data.split.train)
-    encoder.center.copy_(data.profiles(train).mean(0))
-    calibrate(encoder, rows, train)
-    parameters = sum(part.numel() for part in encoder.parameters())
-    return _encoded(spec, data, encoder, (), parameters, time.perf_counter() - began)
-
-
-def _encoded(
-    spec: TrialSpec, data: Prepared, encoder: Encoder | Unchanged, fits: tuple[Fit, ...], parameters: int, spent: float
-) -> Finished:
-    rows = data.batches(False, spec.training.device if spec.training else "cpu")
-    train, valid = torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid)
+    encoder, rows, train = module_of(spec.model, data.features), data.batches(False), torch.from_numpy(data.split.train)
     if isinstance(encoder, Encoder):
-        fit_reader(encoder, rows, train, valid)
+        encoder.center.copy_(data.profiles(train).mean(0))
+        calibrate(encoder, rows, train)
+    parameters = sum(part.numel() for part in encoder.parameters())
+    seconds = time.perf_counter() - began
+    return _encoded(TrialResult(spec=spec, status="ok", parameters=parameters, seconds=seconds), data, encoder)
+
+
+def _encoded(trained: TrialResult, data: Prepared, encoder: nn.Module) -> Finished:
+    """What comes of an encoder; a linear reader of its code is fitted first."""
+    spec = trained.spec
+    rows = data.batches(False, spec.training.device if spec.training else "cpu")
+    if isinstance(encoder, Encoder):
+        fit_reader(encoder, rows, torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid))
     evidence = _evidence(spec, data, encoder, rows, lambda outputs, _: outputs.output, {})
-    weights = {f"model.{name}": value for name, value in encoder.state_dict().items()}
-    return _finish(spec, evidence, fits, weights, parameters, spent)
+    return _finish(trained, evidence, {f"model.{name}": value for name, value in encoder.state_dict().items()})
 
 
 def _told(spec: TrialSpec, model: Autoencoder, objective: Objective, rows: Rows, data: Prepared) -> dict[str, Any]:
@@ -172,7 +178,7 @@ def _baseline(spec: TrialSpec, data: Prepared) -> Finished:
     evidence = _evidence(spec, data, model, data.batches(True), lambda outputs, _: outputs.output, told)
     parameters = sum(part.numel() for part in model.state_dict().values())
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
-    return _finish(spec, evidence, (), weights, parameters, seconds)
+    return _finish(TrialResult(spec=spec, status="ok", parameters=parameters, seconds=seconds), evidence, weights)
 
 
 def _maker(spec: TrialSpec, data: Prepared) -> Callable[[], tuple[Autoencoder, Objective]]:
@@ -267,12 +273,8 @@ def _baseline_nats(spec: TrialSpec, data: Prepared, model: nn.Module) -> Nats | 
     return residual_nats(*errors)
 
 
-def _finish(
-    spec: TrialSpec, evidence: Evidence, fits: tuple[Fit, ...], weights: dict[str, Any], parameters: int, seconds: float
-) -> Finished:
-    result = TrialResult(
-        spec=spec, status="ok", metrics=evaluate(evidence), fits=fits, parameters=parameters, seconds=seconds
-    )
+def _finish(trained: TrialResult, evidence: Evidence, weights: dict[str, Any]) -> Finished:
+    spec, result = trained.spec, trained.model_copy(update={"metrics": evaluate(evidence)})
     arrays: dict[str, Any] = {}
     if spec.split.repeat == 0:
         arrays["examples"] = evidence.prediction[:: max(1, len(evidence.prediction) // EXAMPLES)][:EXAMPLES]
@@ -283,33 +285,9 @@ def _finish(
     return Finished(result, {name: value.cpu().numpy() for name, value in weights.items()}, arrays)
 
 
-def _diverged(spec: TrialSpec, fits: tuple[Fit, ...], cause: str, parameters: int, seconds: float) -> Finished:
-    result = TrialResult(spec=spec, status="diverged", cause=cause, fits=fits, parameters=parameters, seconds=seconds)
-    return Finished(result, {}, {})
+def _diverged(trained: TrialResult, cause: str) -> Finished:
+    return Finished(trained.model_copy(update={"status": "diverged", "cause": cause}), {}, {})
 
 
 def _seed(spec: TrialSpec) -> int:
     return int(np.random.SeedSequence([spec.seed, spec.split.repeat]).generate_state(1)[0])
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread, as in a worker, so that serial and parallel runs give equal numbers."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def matmul_precision(spec: TrialSpec) -> Iterator[None]:
-    """Reduced-precision products where the trial says so."""
-    before = torch.get_float32_matmul_precision()
-    reduced = spec.training is not None and spec.training.precision == "bf16"
-    torch.set_float32_matmul_precision("medium" if reduced else "highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
