@@ -16,6 +16,7 @@ from losslens.faces.advise_command import ADVISE_EXAMPLES, advise
 from losslens.faces.catalogue_commands import CATALOGUE_EXAMPLES, LIST_EXAMPLES, SHOW_EXAMPLES, catalogue, list_, show
 from losslens.faces.check_command import CHECK_EXAMPLES, check
 from losslens.faces.implicit.command import IMPLICIT_EXAMPLES, implicit
+from losslens.faces.lab.command import LAB_EXAMPLES, lab
 from losslens.faces.options import (
     Data,
     Group,
@@ -261,6 +262,7 @@ app.command(epilog=CHECK_EXAMPLES)(check)
 app.command(epilog=REPRODUCE_EXAMPLES)(reproduce)
 app.command(epilog=IMPLICIT_EXAMPLES)(implicit)
 app.command(epilog=PRETRAIN_EXAMPLES)(pretrain)
+app.command(epilog=LAB_EXAMPLES)(lab)
 
 
 def main() -> None:

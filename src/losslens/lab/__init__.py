@@ -37,11 +37,12 @@ from losslens.lab.pitfalls import (
     toy_norms,
 )
 from losslens.lab.plane import PlaneField, gradient_field, paths
-from losslens.lab.reading import Figure, Reading, Setting, read
+from losslens.lab.reading import MOST_READ, Figure, Reading, Setting, read
 from losslens.lab.toy import Toy, ToyData, ToyRun, neighbours_vote, toy_data, train_toy
 
 __all__ = [
     "FULL",
+    "MOST_READ",
     "QUICK",
     "Course",
     "Decay",

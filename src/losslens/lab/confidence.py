@@ -70,7 +70,7 @@ def accuracy_by_half(norms: Tensor, right: Tensor, labels: Tensor) -> tuple[floa
     (0.5, 1.0)
     """
     shorter, longer = [], []
-    for label in labels.unique():
+    for label in torch.unique(labels):
         members = labels == label
         order = norms[members].argsort(stable=True)
         half, answers = len(order) // 2, right[members].double()[order]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from losslens.losses.pairs import length
 from losslens.losses.profile import unit
 from losslens.vocabulary.errors import BadInput
 
@@ -43,7 +44,7 @@ def cosine_gradient(z: Tensor, other: Tensor) -> Tensor:
     >>> losslens.lab.cosine_gradient(torch.tensor([4.0, 0.0]), torch.tensor([3.0, 3.0]))
     tensor([0.0000, 0.1768])
     """
-    norm = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
+    norm = length(z).unsqueeze(-1)
     return across(unit(other), unit(z)) / torch.where(norm == 0.0, math.inf, norm)
 
 
@@ -70,8 +71,9 @@ def stepped(z: Tensor, other: Tensor, step: float, *, decay: float = 0.0, grad_s
     >>> losslens.lab.stepped(torch.tensor([4.0, 0.0]), torch.tensor([0.0, 3.0]), 2.0)
     tensor([4.0000, 0.5000])
     """
-    pull = cosine_gradient(z, other) * torch.linalg.vector_norm(z, dim=-1, keepdim=True) ** grad_scale
-    return (1.0 - step * decay) * z + step * pull
+    pull = cosine_gradient(z, other) * length(z).unsqueeze(-1).pow(grad_scale)
+    moved: Tensor = z * (1.0 - step * decay) + pull * step
+    return moved
 
 
 def info_nce_forces(a: Tensor, b: Tensor, *, temperature: float = 0.1) -> Forces:
@@ -94,7 +96,7 @@ def info_nce_forces(a: Tensor, b: Tensor, *, temperature: float = 0.1) -> Forces
     if not temperature > 0.0:
         raise BadInput(expected="a positive temperature", found=f"{temperature:g}")
     rows, others = unit(a), unit(b)
-    norm = torch.linalg.vector_norm(a, dim=-1, keepdim=True)
+    norm = length(a).unsqueeze(-1)
     scale = temperature * torch.where(norm == 0.0, math.inf, norm)
     mixed = torch.softmax(rows @ others.T / temperature, 1) @ others
     return Forces(-across(others, rows) / scale, across(mixed, rows) / scale)
@@ -145,12 +147,12 @@ def cosine_change(cosine: float, norm: float, step: float, *, sides: int = 2, gr
     0.039984
     """
     _sides(sides)
-    effective = step * _positive("norm", norm) ** (grad_scale - 2.0)
+    effective = _turn(norm, step, grad_scale)
     sine = 1.0 - cosine * cosine
     if sides == 2:
         return 2.0 * effective * sine * (1.0 - effective * cosine) / (1.0 + effective * effective * sine)
-    length = math.sqrt(1.0 + effective * effective * sine)
-    return effective * sine * (1.0 - cosine * effective / (1.0 + length)) / length
+    stretch = math.sqrt(1.0 + effective * effective * sine)
+    return effective * sine * (1.0 - cosine * effective / (1.0 + stretch)) / stretch
 
 
 def angle_after(
@@ -168,7 +170,7 @@ def angle_after(
     >>> round(losslens.lab.angle_after(95, torch.pi / 2, 1.0, 0.02), 4)
     0.0447
     """
-    rate = _sides(sides) * step * _positive("norm", norm) ** (grad_scale - 2.0)
+    rate = _sides(sides) * _turn(norm, step, grad_scale)
     return 2.0 * math.atan(math.tan(angle / 2.0) * math.exp(-rate * steps))
 
 
@@ -200,7 +202,7 @@ def steps_needed(
         raise BadInput(expected="a cosine to reach strictly between -1 and 1", found=f"{until:g}")
     if not 0.0 <= angle <= math.pi:
         raise BadInput(expected="an angle from 0 to pi", found=f"{angle:g}", remedy="Angles are in radians.")
-    rate = _sides(sides) * _positive("step", step) * _positive("norm", norm) ** (grad_scale - 2.0)
+    rate = _sides(sides) * _turn(norm, _positive("step", step), grad_scale)
     if angle >= math.pi:
         return math.inf
     if angle == 0.0:
@@ -241,6 +243,11 @@ def equilibrium_norm(step: float, decay: float, *, sine_squared: float = 1.0) ->
     if not 0.0 < _positive("step", step) * decay < 2.0:
         raise BadInput(expected="a step and a decay whose product is between 0 and 2", found=f"{step:g} and {decay:g}")
     return float((step * sine_squared / (decay * (2.0 - step * decay))) ** 0.25)
+
+
+def _turn(norm: float, step: float, grad_scale: float) -> float:
+    """By how much a small step turns a point, over the sine of the angle."""
+    return float(step * _positive("norm", norm) ** (grad_scale - 2.0))
 
 
 def _positive(name: str, value: float) -> float:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from losslens.lab.cosine import across, stepped
 from losslens.losses.profile import unit
+from losslens.models.threads import one_thread
 from losslens.vocabulary.errors import BadInput
 
 MOST = 200_000  # steps of a simulation that does not arrive
@@ -60,7 +61,7 @@ def pairs_at(
     >>> torch.cosine_similarity(one, other).acos().mul(1e4).round().div(1e4).tolist()
     [2.0, 2.0, 2.0, 2.0]
     """
-    one, other = _directions(count, dimension, norm, seed)
+    one, other = _directions(count, dimension, norm, torch.Generator().manual_seed(seed))
     if angle is not None:
         other = math.cos(angle) * one + math.sin(angle) * unit(across(other, one))
     return Pairs(norm * one, norm * other)
@@ -81,10 +82,11 @@ def interpolated_pairs(
     >>> bool(torch.cosine_similarity(one, other).mean() < -0.9)
     True
     """
-    one, other = _directions(count, dimension, norm, seed)
+    one, other = _directions(count, dimension, norm, torch.Generator().manual_seed(seed))
     return Pairs(norm * one, norm * unit((1.0 - abs(weight)) * other - weight * one))
 
 
+@one_thread()  # threads would only wait for each other
 def climb(
     pairs: Pairs,
     *,
@@ -123,6 +125,7 @@ def climb(
             other = keep * other + (direction - cosine * towards) * (step * others ** (grad_scale - 1.0))
 
 
+@one_thread()
 def wander(
     steps: int,
     *,
@@ -144,7 +147,7 @@ def wander(
     """
     _check(step, 1, decay)
     generator = torch.Generator().manual_seed(seed)
-    points = norm * _directions(count, dimension, norm, seed)[0]
+    points = norm * _directions(count, dimension, norm, generator)[0]
     norms = [float(points.norm(dim=1).mean())]
     for _ in range(steps):
         pull = torch.randn(count, dimension, generator=generator, dtype=torch.float64)
@@ -153,14 +156,13 @@ def wander(
     return tuple(norms)
 
 
-def _directions(count: int, dimension: int, norm: float, seed: int) -> tuple[Tensor, Tensor]:
+def _directions(count: int, dimension: int, norm: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Unit vectors and others, independent and uniform on the sphere."""
     if count < 1 or dimension < 2 or not 0.0 < norm < math.inf:
         raise BadInput(
             expected="at least one pair, two dimensions and a positive norm",
             found=f"{count} pairs, {dimension} dimensions, norm {norm:g}",
         )
-    generator = torch.Generator().manual_seed(seed)
     one, other = torch.randn(2, count, dimension, generator=generator, dtype=torch.float64)
     return unit(one), unit(other)
 

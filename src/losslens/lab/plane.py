@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from losslens.lab.cosine import cosine_gradient, stepped
+from losslens.models.threads import one_thread
 
 
 class PlaneField(NamedTuple):
@@ -36,6 +37,7 @@ def gradient_field(angle: float = 0.0, *, extent: float = 2.0, resolution: int =
     return PlaneField(points, cosine_gradient(points, _direction(angle)))
 
 
+@one_thread()
 def paths(
     starts: Tensor, angle: float = 0.0, *, step: float, steps: int, decay: float = 0.0, grad_scale: float = 0.0
 ) -> Tensor:

@@ -12,7 +12,7 @@ from losslens.lab.pairs import Course, Pairs, climb, pairs_at
 from losslens.models.remedies import GradScale
 from losslens.vocabulary.errors import BadInput
 
-MOST = 50_000  # simulated steps of one reading
+MOST_READ = 50_000  # simulated steps of one reading
 COUNT = 4  # pairs; at one angle and one norm all go the same way
 
 
@@ -72,8 +72,9 @@ class Reading:
 def read(setting: Setting) -> Reading:
     """Compute and simulate everything about a setting.
 
-    BadInput for an angle that is not strictly between 0 and pi, and for what :func:`losslens.lab.climb` and
-    :func:`losslens.lab.steps_needed` refuse. The simulation ends after 50,000 steps at the latest.
+    BadInput for an angle that is not strictly between 0 and pi, a power of GradScale outside 0 to 2, and what
+    :func:`losslens.lab.climb` and :func:`losslens.lab.steps_needed` refuse. The simulation ends after 50,000 steps at
+    the latest.
 
     >>> [figure.what for figure in losslens.lab.read(losslens.lab.Setting()).figures][-1]
     'steps until cosine 0.999'
@@ -81,8 +82,8 @@ def read(setting: Setting) -> Reading:
     if not 0.0 < setting.angle < math.pi:
         found = f"{math.degrees(setting.angle):g} degrees"
         raise BadInput(expected="an angle strictly between 0 and 180 degrees", found=found)
-    if not setting.grad_scale >= 0.0:
-        raise BadInput(expected="a power of GradScale of at least 0", found=f"{setting.grad_scale:g}")
+    if not 0.0 <= setting.grad_scale <= 2.0:  # beyond, long points turn the faster the longer they are
+        raise BadInput(expected="a power of GradScale from 0 to 2", found=f"{setting.grad_scale:g}")
     expected = setting.steps
     pairs = pairs_at(setting.angle, count=COUNT, dimension=setting.dimension, norm=setting.norm, seed=setting.seed)
     course = climb(
@@ -92,7 +93,7 @@ def read(setting: Setting) -> Reading:
         decay=setting.decay,
         grad_scale=setting.grad_scale,
         until=setting.until,
-        most=MOST,
+        most=MOST_READ,
     )
     steps = Figure(f"steps until cosine {setting.until:g}", expected, course.steps, "simulation")
     return Reading(setting, (*_of_one_step(setting, pairs, course), *_of_decay(setting), steps), course)
@@ -127,6 +128,6 @@ def _of_decay(setting: Setting) -> list[Figure]:
 
 def _by_autograd(setting: Setting, pairs: Pairs) -> float:
     one = pairs.one.clone().requires_grad_()
-    torch.cosine_similarity(GradScale(setting.grad_scale)(one), pairs.other).sum().backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(torch.cosine_similarity(GradScale(setting.grad_scale)(one), pairs.other).sum())
     assert one.grad is not None
     return round(float(one.grad.norm(dim=1).mean()), 12)

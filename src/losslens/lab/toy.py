@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from losslens.losses.contrastive import info_nce
 from losslens.losses.profile import unit
+from losslens.models.threads import one_thread
 
 NEIGHBOURS = 10
 
@@ -86,6 +87,7 @@ def toy_data(toy: Toy, seed: int) -> ToyData:
     return ToyData(10.0 * unit(centres[labels] + noise) @ seen, labels)
 
 
+@one_thread()
 def train_toy(toy: Toy, *, seed: int, decay: float = 0.0) -> ToyRun:
     """Train a perceptron of one hidden layer so that points of one class find each other (InfoNCE), by plain SGD.
 
@@ -98,16 +100,16 @@ def train_toy(toy: Toy, *, seed: int, decay: float = 0.0) -> ToyRun:
     """
     values, labels = toy_data(toy, seed)
     seen, unseen = slice(None, toy.points), slice(toy.points, None)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(2**31 + seed)  # other numbers than those of the data
     network = _network(toy, generator)
     optimiser = torch.optim.SGD(network.parameters(), lr=toy.learning_rate, weight_decay=decay)
     courses = [_class_norms(network(values[seen]), labels[seen], len(toy.frequencies))]
     for _ in range(toy.epochs):
         partners = _partners(labels[seen], generator)
-        for chosen in torch.randperm(toy.points, generator=generator).split(toy.batch):
+        for chosen in torch.split(torch.randperm(toy.points, generator=generator), toy.batch):
             optimiser.zero_grad()
             a, b = network(values[chosen]), network(values[partners[chosen]])
-            info_nce(a, b, temperature=toy.temperature).backward()
+            torch.autograd.backward(info_nce(a, b, temperature=toy.temperature))
             optimiser.step()
         courses.append(_class_norms(network(values[seen]), labels[seen], len(toy.frequencies)))
     with torch.no_grad():
@@ -139,7 +141,7 @@ def _network(toy: Toy, generator: torch.Generator) -> nn.Sequential:
 def _partners(labels: Tensor, generator: torch.Generator) -> Tensor:
     """For each point another (or the same) of its class."""
     partners = torch.empty_like(labels)
-    for label in labels.unique():
+    for label in torch.unique(labels):
         members = (labels == label).nonzero().squeeze(1)
         partners[members] = members[torch.randint(len(members), (len(members),), generator=generator)]
     return partners

@@ -197,8 +197,8 @@ def _warning(cut: Cut) -> str:
     assert cut.after is not None
     return (
         f"The cut by {cut.c:g} (form {cut.form}) made directions nearly one: mean cosine between embeddings of "
-        f"different samples {cut.after.cosine:.3f}, before {cut.before.cosine:.3f}. Take form='last' or form='exact', which keep "
-        "directions, or a smaller constant."
+        f"different samples {cut.after.cosine:.3f}, before {cut.before.cosine:.3f}. Take form='last' or form='exact', "
+        "which keep directions, or a smaller constant."
     )
 
 

@@ -41,17 +41,6 @@ def best_device() -> str:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread, as in a worker, so that serial and parallel runs give equal numbers."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
 def matmul_precision(spec: TrialSpec) -> Iterator[None]:
     """Reduced-precision products where the trial says so."""
     before = torch.get_float32_matmul_precision()

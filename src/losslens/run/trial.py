@@ -21,12 +21,13 @@ from losslens.models.backbones import Encoder, module_of
 from losslens.models.corruptions import CORRUPTIONS, Reach, corrupt
 from losslens.models.objective import Batch, Objective
 from losslens.models.spec import UNTRAINED
+from losslens.models.threads import one_thread
 from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, principal_axes, residual_nats
 from losslens.run.batches import Rows, chunks
 from losslens.run.generative import posterior, spread
 from losslens.run.hidden import hidden
 from losslens.run.loop import Corrupt, Training, train_best
-from losslens.run.precision import matmul_precision, one_thread
+from losslens.run.precision import matmul_precision
 from losslens.run.prepared import Prepared, prepared
 from losslens.run.readout import fit_reader
 from losslens.run.siamese import UNSEEN, Pretraining, Watched, calibrate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from losslens.faces.pages.curves import Curves
@@ -53,7 +53,7 @@ _FONTS = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Noto Sans,
 
 def panel(curves: Curves, what: str) -> str:
     """One picture of ``value`` or ``slope`` of all lines."""
-    return _svg(3.5, 2.3, lambda figure: _draw(figure.add_axes((0.12, 0.18, 0.84, 0.72)), curves, what))
+    return svg(3.5, 2.3, lambda figure: _draw(figure.add_axes((0.12, 0.18, 0.84, 0.72)), curves, what))
 
 
 def thumbnail(curves: Curves, slopes: bool = False) -> str:
@@ -67,7 +67,7 @@ def thumbnail(curves: Curves, slopes: bool = False) -> str:
             _plot(axes, curves, place, numbers, linewidth=1.5)
         _limit(axes, curves, [axis for what in ("value", *(["slope"] * slopes)) for axis in _numbers(curves, what)])
 
-    return _svg(1.2, 0.66, fill)
+    return svg(1.2, 0.66, fill)
 
 
 def sheet(page: Page) -> str:
@@ -83,7 +83,7 @@ def sheet(page: Page) -> str:
                 if column == 0 and curves.lines[0].name:
                     _legend(axes)
 
-    return _svg(7.2, 2.5 * rows, fill)
+    return svg(7.2, 2.5 * rows, fill)
 
 
 def overview(pages: Sequence[Page], columns: int = 4) -> str:
@@ -100,7 +100,7 @@ def overview(pages: Sequence[Page], columns: int = 4) -> str:
         handles, _ = grid.flat[0].get_legend_handles_labels()
         figure.legend(handles, ["activation", "derivative"], loc="upper left", ncols=2, frameon=False)
 
-    return _svg(8.4, 1.45 * rows + 0.3, fill)
+    return svg(8.4, 1.45 * rows + 0.3, fill)
 
 
 def _activation(axes: Axes, page: Page) -> None:
@@ -172,7 +172,7 @@ def _legend(axes: Axes) -> None:
     )
 
 
-def _svg(width: float, height: float, fill: Any) -> str:
+def svg(width: float, height: float, fill: Callable[[Figure], object]) -> str:
     """A figure of so many inches as text."""
     with needed("matplotlib"):
         import matplotlib
