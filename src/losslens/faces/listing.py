@@ -135,7 +135,7 @@ def _views() -> Iterable[dict[str, Any]]:
             "use": entry.use,
             "failure": entry.failure,
             "reference": entry.reference,
-            "summary": entry.summary.split("\n")[0],
+            "summary": entry.summary,
         }
 
 

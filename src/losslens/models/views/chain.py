@@ -105,7 +105,7 @@ def _option(text: str, usual: str) -> tuple[str, float]:
 def default_views(kind: Kind, *, channels: int = 1, counts: bool = False) -> tuple[ViewSpec, ...]:
     """The usual views of images, profiles or signals.
 
-    Colour images get those of SimCLR for small images. Images without colour are often digits, letters or cells: crops
+    Images of three channels get those of SimCLR for small images. All others are often digits, letters or cells: crops
     keep most of them, and they are not mirrored, as a mirrored digit is another one or none. ``counts``: the profiles
     have counts behind them, to thin.
 
@@ -115,7 +115,7 @@ def default_views(kind: Kind, *, channels: int = 1, counts: bool = False) -> tup
     ['thinning', 'gene_masking', 'gaussian_noise']
     """
     if kind == "image":
-        return views_named("crop,flip,colour_jitter,grayscale" if channels == COLOURS else "crop:0.5,colour_jitter")
+        return views_named("crop,flip,colour_jitter,grayscale" if channels == COLOURS else "crop:0.6,colour_jitter")
     if kind == "signal":
         return views_named("time_crop,scaling,time_mask,gaussian_noise:0.1")
     return views_named("thinning," * counts + "gene_masking,gaussian_noise")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -64,7 +63,7 @@ def view(*, probability: float = 1.0, **facts: Any) -> Callable[[Callable[..., T
 
     def enter(change: Callable[..., Tensor]) -> Callable[..., Tensor]:
         options = declared_options(change) | {"probability": Option(probability, Range(0.0, 1.0))}
-        summary = inspect.getdoc(change) or ""
+        summary = (change.__doc__ or "").split("\n")[0]
         function = _for_some(change, probability)
         VIEWS.add(ViewEntry(name=change.__name__, function=function, options=options, summary=summary, **facts))
         return change

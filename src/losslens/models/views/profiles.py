@@ -17,6 +17,7 @@ from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Range
 
 _SHARE = Range(0.0, 0.95)
+_NO_ROWS = Reach(*[torch.zeros(())] * 3)  # masking, thinning and swapping ask nothing of the training rows
 
 
 @view(
@@ -127,4 +128,4 @@ def library_jitter(
 
 
 def _corrupted(name: str, batch: Batch, generator: torch.Generator, **options: Any) -> Tensor:
-    return CORRUPTIONS[name].compute(batch, Reach.of(batch.profiles), generator, **options)[0]
+    return CORRUPTIONS[name].compute(batch, _NO_ROWS, generator, **options)[0]
