@@ -16,7 +16,7 @@ from losslens.models.memories import Centre, Queue
 from losslens.models.methods import METHODS
 from losslens.models.siamese import MethodObjective, SiameseNetwork
 from losslens.models.spec import ModelSpec
-from losslens.run.course import accuracy, effective_rank, embedding
+from losslens.run.course import accuracy, embedding
 
 MODEL = ModelSpec(kind="encoder", hidden=(12,), code=6, normalisation="batch")
 FEATURES, HEAD, BATCH = 9, 16, 20
@@ -311,13 +311,6 @@ def test_readings_tell_even_directions_from_collapsed_ones():
     same = embedding({"p1": torch.ones(16, 8), "t2": -torch.ones(16, 8)})
     assert (same["spread"], same["effective_rank"]) == (pytest.approx(0.0, abs=1e-6), 0.0)
     assert same["positive_cosine"] == pytest.approx(-1.0)
-
-
-def test_the_effective_rank_is_the_exponential_of_an_entropy():
-    rows = torch.from_numpy(np.random.default_rng(0).normal(size=(50, 6)) * [9, 3, 1, 1, 0.1, 0.01])
-    values = np.linalg.svd(rows.numpy() - rows.numpy().mean(0), compute_uv=False)
-    shares = values / values.sum()
-    assert effective_rank(rows) == pytest.approx(np.exp(-(shares * np.log(shares)).sum()))
 
 
 def test_neighbours_vote_with_exponential_weights():

@@ -209,6 +209,14 @@ def _ref_variance_gap(e: Evidence) -> float | None:
     return decades[middle] if len(decades) % 2 else (decades[middle - 1] + decades[middle]) / 2
 
 
+def _ref_rank(e: Evidence) -> float | None:
+    """By eigenvalues of the covariance, whose roots are in proportion to the singular values."""
+    if e.code is None:
+        return None
+    values = np.sqrt(np.linalg.eigvalsh(np.cov(e.code.astype(float).T)).clip(0))
+    return math.exp(-sum(v / values.sum() * math.log(v / values.sum()) for v in values if v > 0))
+
+
 def _ref_zeros_gap(e: Evidence) -> float | None:
     if e.spread is None:
         return None
@@ -247,6 +255,7 @@ REFERENCES: dict[str, Callable[[Evidence], float | None]] = {
     "classifier_accuracy": lambda e: _shared_accuracy(e.labels, e.said, e.train_labels),
     "kmeans_ari": _ref_ari,
     "kmeans_nmi": _ref_nmi,
+    "effective_rank": _ref_rank,
     "active_units": _ref_active,
     "kl_weight": lambda e: e.posterior.kl_weight if e.posterior else None,
     "marginal_nats_mass": lambda e: _ref_bound(e, "mass"),
@@ -413,7 +422,10 @@ def test_a_perfect_model_reaches_every_optimum() -> None:
     )
     for name in METRICS:
         expected = best.get(name, 1.0)
-        if name != "trustworthiness":  # of a code that moves the classes apart; the next test is about it
+        if name not in (
+            "trustworthiness",
+            "effective_rank",
+        ):  # of a code that moves the classes apart; the next test is about it
             assert scores[name] == (None if expected is None else pytest.approx(expected, abs=1e-12)), name
 
 
@@ -461,7 +473,7 @@ def _changed(evidence: Evidence, names: set[str], **changes: object) -> set[str]
 
 RECONSTRUCTION = {"cosine", "pearson", "delta_cosine", "feature_pearson", "mse", "mae", "r2", "norm_ratio",
                   "mse_nonzero", "zero_auroc"}  # fmt: skip
-OF_CODE = {"trustworthiness", "knn_accuracy", "kmeans_ari", "kmeans_nmi"}
+OF_CODE = {"trustworthiness", "knn_accuracy", "kmeans_ari", "kmeans_nmi", "effective_rank"}
 
 
 @pytest.mark.parametrize("case", ["dense", "counts"])
@@ -735,7 +747,7 @@ def test_explanations_are_one_or_two_sentences_with_a_unit(name: str) -> None:
     assert entry.summary
     assert entry.title
     assert entry.unit.split()[0] in {"1", "data", "nats"}
-    assert (entry.higher_is_better is None) == (name in {"norm_ratio", "active_units", "kl_weight"})
+    assert (entry.higher_is_better is None) == (name in {"norm_ratio", "effective_rank", "active_units", "kl_weight"})
     lower = name.startswith(("mse", "mae", "nats", "marginal_nats")) or name.endswith("_gap")
     assert (entry.higher_is_better is False) == lower
 

@@ -9,7 +9,7 @@ evidence gives equal numbers, and on a random part of very large sets.
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ FEWEST_SAMPLES = 10
 FEATURE_BLOCK = 512
 VOTES = 5
 KNN_TRAINING, KNN_TEST = 50_000, 10_000
+RANK_SAMPLES, SAME = 500, 1e-6
 PROBE_STRENGTH, PROBE_STEPS = 1.0, 200
 
 
@@ -146,6 +147,35 @@ def kmeans_nmi(evidence: Evidence) -> float | None:
     from sklearn.metrics import normalized_mutual_info_score
 
     return min(1.0, float(normalized_mutual_info_score(*evidence.clusters)))
+
+
+@metric(
+    title="Effective rank",
+    unit="1 (number of directions)",
+    higher_is_better=None,
+    explanation="How many directions held-out codes vary in, small ones counting little: the exponential of the entropy "
+    "of their singular values (Roy and Vetterli, EUSIPCO 2007), of at most 500 samples. A code that has collapsed has "
+    "few.",
+)
+def effective_rank(evidence: Evidence) -> float | None:
+    """Effective rank of the centred codes; None without a code or with fewer than two samples, 0 if all are one."""
+    if evidence.code is None or len(evidence.code) < 2:
+        return None
+    return spectral_rank(evidence.code[evidence.draw(len(evidence.code), RANK_SAMPLES)])
+
+
+def spectral_rank(rows: npt.NDArray[Any]) -> float:
+    """The exponential of the entropy of the singular values of centred rows; 0 if they differ by rounding alone.
+
+    >>> round(spectral_rank(np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 4)
+    2.0
+    """
+    wide = rows.astype(np.float64)
+    values = np.linalg.svd(wide - wide.mean(0), compute_uv=False)
+    if values[0] <= SAME * np.abs(wide).max() * np.sqrt(wide.size):
+        return 0.0
+    shares = values[values > 0] / values.sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
 class _Known(NamedTuple):

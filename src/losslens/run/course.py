@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from losslens.losses.profile import unit
+from losslens.measure.representation import spectral_rank
 from losslens.models.memories import Named
 from losslens.models.siamese import MethodObjective, SiameseNetwork
 from losslens.run.batches import Rows, chunks
@@ -77,24 +78,13 @@ def embedding(named: Named) -> dict[str, float | None]:
         "norm": rows.norm(dim=1).mean(),
         "positive_cosine": (directions * unit(targets)).sum(1).mean(),
         "spread": directions.std(0, correction=0).square().mean().sqrt() * math.sqrt(rows.shape[1]),
-        "effective_rank": effective_rank(directions),
+        "effective_rank": _rank(directions),
     }
     return {name: _finite(float(value)) for name, value in found.items()}
 
 
-def effective_rank(rows: Tensor) -> float:
-    """How many directions rows vary in, as the exponential of the entropy of their singular values; 0 if in none.
-
-    >>> round(effective_rank(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 4)
-    2.0
-    """
-    if not bool(rows.isfinite().all()):
-        return math.nan
-    values = torch.linalg.svdvals((rows - rows.mean(0)).double())
-    total = float(values.sum())
-    if total <= 1e-6 * math.sqrt(len(rows)):  # what float32 leaves of rows that all agree
-        return 0.0
-    return float(torch.special.entr(values / total).sum().exp())
+def _rank(rows: Tensor) -> float:
+    return spectral_rank(rows.cpu().numpy()) if bool(rows.isfinite().all()) else math.nan
 
 
 def accuracy(codes: Tensor, labels: Tensor, others: Tensor, truth: Tensor) -> float | None:
