@@ -140,6 +140,7 @@ def test_methods_cuts_and_decays_are_rows_beside_losses(tmp_path):
     assert row.title == "MoCo v2, cut 3, weight decay 0.0005"
     assert row.role == "candidate"
     assert len(row.courses) == 2
+    assert row.learning_rates == [pytest.approx(METHODS["moco_v2"].learning_rate * 32 / 256)] * 2
     assert {"knn_accuracy", "linear_probe", "r2", "trustworthiness"} <= set(row.measurements)
     assert {found.document.row(key).role for key in BESIDE} == {"baseline"}
     assert {"mse", "simclr/cut=1/wd=0"} <= {picture.row for picture in found.document.pictures}

@@ -100,7 +100,8 @@ def compare(
     ``data`` is a bundled name, a path, an array, a sparse matrix, a DataFrame or an AnnData object; rows are samples.
     With several ``code_sizes`` each candidate is trained with each, and the report says from where longer codes bring
     nothing. ``methods`` are self-supervised ones, trained with every ``cut`` and ``weight_decay`` on two ``views``
-    (``"NAME,NAME:OPTION=VALUE"``); autoencoders stand beside them where losses or models are asked for.
+    (``"NAME,NAME:OPTION=VALUE"``); autoencoders stand beside them where losses or models are asked for, and
+    ``learning_rates`` then are those of autoencoders alone.
     Returns a :class:`Comparison`; raises :class:`BadInput` for data or options that cannot be used, before
     anything is written. The folder ``out`` (default ``losslens-runs/<name>-<time>``) receives report.html,
     results.json, the recommended model and one folder per trial; calling again with the same ``out``
@@ -167,7 +168,7 @@ def compare(
             hidden=hidden,
             epochs=epochs,
             batch=batch,
-            learning_rates=learning_rates,
+            learning_rates=None if losses or models else learning_rates,  # of Adam, where autoencoders stand beside
         )
         request = replace(request, methods=asked)
     intended = settle(profiles, seen, request)

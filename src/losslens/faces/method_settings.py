@@ -36,7 +36,7 @@ def methods_of(
     cut_form: str = "all",
     **others: Any,
 ) -> Methods:
-    """What was asked for, checked. One learning rate holds for methods too; of a grid they keep their own."""
+    """What was asked for, checked. One learning rate is theirs; of a grid, which is for Adam, they keep their own."""
     if profiles.shape[0] < FEWEST:
         raise BadInput(expected=f"{FEWEST} samples or more, for self-supervised methods", found=str(profiles.shape[0]))
     return Methods(

@@ -153,9 +153,9 @@ def kmeans_nmi(evidence: Evidence) -> float | None:
     title="Effective rank",
     unit="1 (number of directions)",
     higher_is_better=None,
-    explanation="How many directions held-out codes vary in, small ones counting little: the exponential of the entropy "
-    "of their singular values (Roy and Vetterli, EUSIPCO 2007), of at most 500 samples. A code that has collapsed has "
-    "few.",
+    explanation="How many directions held-out codes vary in, small ones counting little: the exponential of the "
+    "entropy of their singular values (Roy and Vetterli, EUSIPCO 2007), of at most 500 samples. A code that has "
+    "collapsed has few.",
 )
 def effective_rank(evidence: Evidence) -> float | None:
     """Effective rank of the centred codes; None without a code or with fewer than two samples, 0 if all are one."""
