@@ -29,6 +29,7 @@ COMMANDS = [
     "reproduce",
     "advise",
     "implicit",
+    "pretrain",
     "lab",
 ]
 HEAVY = {"torch", "sklearn", "anndata", "pandas", "scipy", "numpy", "plotly", "h5py", "loky"}

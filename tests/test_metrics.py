@@ -257,6 +257,14 @@ def _ref_variance_gap(e: Evidence) -> float | None:
     return decades[middle] if len(decades) % 2 else (decades[middle - 1] + decades[middle]) / 2
 
 
+def _ref_rank(e: Evidence) -> float | None:
+    """By eigenvalues of the covariance, whose roots are in proportion to the singular values."""
+    if e.code is None:
+        return None
+    values = np.sqrt(np.linalg.eigvalsh(np.cov(e.code.astype(float).T)).clip(0))
+    return math.exp(-sum(v / values.sum() * math.log(v / values.sum()) for v in values if v > 0))
+
+
 def _ref_zeros_gap(e: Evidence) -> float | None:
     if e.spread is None:
         return None

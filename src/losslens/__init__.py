@@ -30,6 +30,7 @@ _HOMES = {
     "implicit": "losslens.faces.implicit.fit",
     "inspect": "losslens.faces.inspect",
     "load": "losslens.faces.models",
+    "pretrain": "losslens.faces.pretrain",
     "Watch": "losslens.run.watch",
 }
 _ROOMS = ("lab",)  # packages that are public as a whole

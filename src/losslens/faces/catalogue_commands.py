@@ -19,7 +19,9 @@ Flag = bool | None
 
 
 def list_(
-    what: Annotated[str, typer.Argument(help="losses, activations, models, yardsticks, goals, kinds or data.")],
+    what: Annotated[
+        str, typer.Argument(help="losses, activations, models, methods, yardsticks, goals, kinds or data.")
+    ],
     family: Annotated[str | None, typer.Option(help="Losses of a family: pointwise, profile, image, ...")] = None,
     elicits: Annotated[str | None, typer.Option(help="Losses that elicit this: mean, median, direction, ...")] = None,
     domain: Annotated[

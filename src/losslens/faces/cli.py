@@ -33,6 +33,7 @@ from losslens.faces.options import (
     print_json,
     whole,
 )
+from losslens.faces.pretrain_command import PRETRAIN_EXAMPLES, pretrain
 from losslens.faces.reproduce_command import REPRODUCE_EXAMPLES, reproduce
 from losslens.vocabulary.errors import Interrupted, LosslensError
 
@@ -80,6 +81,14 @@ def compare(
         list[str] | None, typer.Option(help="A loss to compare, as NAME or NAME+OUTPUT (mse+softplus); repeatable.")
     ] = None,
     models: Annotated[str, typer.Option(help="Kinds of models, comma-separated: losslens list models.")] = "",
+    methods: Annotated[str, typer.Option(help="Self-supervised methods, comma-separated: losslens list methods.")] = "",
+    cut: Annotated[
+        str, typer.Option(help="Methods' weights are divided by it at first; several (1,3,9) compare.")
+    ] = "1",
+    grad_scale: Annotated[
+        float, typer.Option(help="Methods' gradients at embeddings, times the norm to this power.")
+    ] = 0.0,
+    views: Annotated[str, typer.Option(help="Methods' views, as NAME,NAME:OPTION=VALUE: losslens list views.")] = "",
     code: Annotated[
         str, typer.Option("--code-size", "--code", help="Code size, also of PCA; several (4,8,16) to find the knee.")
     ] = "32",
@@ -90,7 +99,9 @@ def compare(
     normalisation: Annotated[str, typer.Option(help="Between layers: none, batch or layer.")] = "none",
     dropout: Annotated[float | None, typer.Option(help="Share of hidden units left out in a training step.")] = None,
     tied: Annotated[bool, typer.Option("--tied", help="The decoder's weights are the encoder's, transposed.")] = False,
-    weight_decay: Annotated[float, typer.Option(help="Decoupled decay of the network's weights.")] = 0.0,
+    weight_decay: Annotated[
+        str | None, typer.Option(help="Decay of weights (decoupled, of autoencoders); with --methods several (0,5e-4).")
+    ] = None,
     average: Annotated[
         float | None, typer.Option(help="Running mean of weights, as 0.99; what is kept is the mean.")
     ] = None,
@@ -135,13 +146,17 @@ def compare(
         goal=goal,
         losses=loss or (),
         models=listed(models),
+        methods=listed(methods),
+        cut=[number(each) for each in listed(cut)],
+        grad_scale=grad_scale,
+        views=views,
         code_sizes=[whole(size) for size in listed(code)],
         hidden=None if hidden is None else [whole(width) for width in listed(hidden)],
         activation=activation,
         normalisation=normalisation,
         dropout=dropout,
         tied=tied,
-        weight_decay=weight_decay,
+        weight_decay=None if weight_decay is None else [number(each) for each in listed(weight_decay)],
         average=average,
         corruption=corruption,
         emphasis=emphasis,
@@ -256,6 +271,7 @@ app.command(epilog=CHECK_EXAMPLES)(check)
 app.command(epilog=DIAGNOSE_EXAMPLES)(diagnose)
 app.command(epilog=REPRODUCE_EXAMPLES)(reproduce)
 app.command(epilog=IMPLICIT_EXAMPLES)(implicit)
+app.command(epilog=PRETRAIN_EXAMPLES)(pretrain)
 app.command(epilog=LAB_EXAMPLES)(lab)
 
 

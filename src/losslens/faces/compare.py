@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from losslens.data.splits import split
 from losslens.faces.devices import usable
 from losslens.faces.folder import Manifest, Source, claim, earlier, held, place
 from losslens.faces.goal import settle_goal
+from losslens.faces.method_settings import decays_of, methods_of
 from losslens.faces.origin import source_of
 from losslens.faces.outcome import Comparison, Run, finish
 from losslens.faces.progress import Bars, Quiet, Told
@@ -30,6 +31,7 @@ from losslens.faces.settings import (
 )
 from losslens.run.composition import Shared, shape_named
 from losslens.run.executors import Executor, LocalProcesses, Serial
+from losslens.run.methods import Methods, check_buildable
 from losslens.run.plan import plan
 from losslens.run.prepared import DataFolder
 from losslens.run.session import Clock, complete
@@ -48,6 +50,7 @@ class Request:
     repeats: int
     seed: int
     sizes: tuple[int, ...]
+    methods: Methods | None = None
 
 
 def compare(
@@ -63,6 +66,10 @@ def compare(
     goal: str | None = None,
     losses: Sequence[str] = (),
     models: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    cut: float | Sequence[float] = 1.0,
+    grad_scale: float = 0.0,
+    views: str = "",
     code: int = 32,
     code_sizes: Sequence[int] = (),
     hidden: Sequence[int] | None = None,
@@ -70,7 +77,7 @@ def compare(
     normalisation: str = "none",
     dropout: float | None = None,
     tied: bool = False,
-    weight_decay: float = 0.0,
+    weight_decay: float | Sequence[float] | None = None,
     average: float | None = None,
     corruption: str | None = None,
     emphasis: str = "none",
@@ -95,7 +102,9 @@ def compare(
     ``data`` is a bundled name, a path, an array, a sparse matrix, a DataFrame or an AnnData object; rows are samples.
     A folder of pictures, which ``size`` brings to one size, and arrays of images keep their ``shape``.
     With several ``code_sizes`` each candidate is trained with each, and the report says from where longer codes bring
-    nothing.
+    nothing. ``methods`` are self-supervised ones, trained with every ``cut`` and ``weight_decay`` on two ``views``
+    (``"NAME,NAME:OPTION=VALUE"``); autoencoders stand beside them where losses or models are asked for, and
+    ``learning_rates`` then are those of autoencoders alone.
     Returns a :class:`Comparison`; raises :class:`BadInput` for data or options that cannot be used, before
     anything is written. The folder ``out`` (default ``losslens-runs/<name>-<time>``) receives report.html,
     results.json, the recommended model and one folder per trial; calling again with the same ``out``
@@ -114,6 +123,8 @@ def compare(
     folder = place(out, profiles.name)
     before = earlier(folder, profiles.content_hash)
     sizes = _sizes(code, code_sizes)
+    decays, decay = decays_of(weight_decay, bool(methods))
+    image = shape_named(shape, profiles.shape[1], profiles.sample_shape)
     request = Request(
         shared=Shared(
             model=network(
@@ -131,10 +142,10 @@ def compare(
                 learning_rates=learning_rates,
                 precision=precision_of(precision, before),
                 device=usable(device),
-                weight_decay=weight_decay,
+                weight_decay=decay,
                 average=average,
             ),
-            shape=shape_named(shape, profiles.shape[1], profiles.sample_shape),
+            shape=image,
             classes=() if profiles.labels is None else tuple(sorted(set(map(str, profiles.labels)))),
             corruption=corruption_of(corruption, emphasis),
             beta=within(BETA, beta, "beta"),
@@ -147,9 +158,25 @@ def compare(
         seed=at_least(0, seed, "a seed"),
         sizes=sizes,
     )
+    if methods:
+        asked = methods_of(
+            request.shared,
+            profiles,
+            methods,
+            cuts=cut,
+            decays=decays,
+            grad_scale=grad_scale,
+            views=views,
+            shape_given=bool(shape or profiles.sample_shape),
+            hidden=hidden,
+            epochs=epochs,
+            batch=batch,
+            learning_rates=None if losses or models else learning_rates,  # of Adam, where autoencoders stand beside
+        )
+        request = replace(request, methods=asked)
     intended = settle(profiles, seen, request)
-    asked = source_of(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer)
-    claim(folder, before or _manifest(intended, asked))
+    source = source_of(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer)
+    claim(folder, before or manifest(intended, source))
     if announce:
         announce(intended.facts, goal=intended.goal, refused=intended.refused)
     with held(folder):
@@ -167,7 +194,9 @@ def settle(profiles: Profiles, seen: Observation, request: Request) -> Run:
         repeats=request.repeats,
         seed=request.seed,
         sizes=request.sizes,
+        methods=request.methods,
     )
+    check_buildable(intended.trials, profiles.shape[1])
     goal = settle_goal(request.goal, profiles, seen, intended)
     split(profiles.shape[0], profiles.labels, profiles.groups, repeat=0, seed=request.seed)  # says what it lacks
     return Run(profiles, seen, intended, goal, request.shared.training)
@@ -194,10 +223,11 @@ def run(intended: Run, folder: Path, executor: Executor, clock: Clock, progress:
     return found
 
 
-def _manifest(intended: Run, asked: Source | None) -> Manifest:
+def manifest(intended: Run, source: Source | None = None) -> Manifest:
+    """What the folder says of itself."""
     profiles = intended.profiles
     precision = intended.training.precision
-    return Manifest(name=profiles.name, data=profiles.content_hash, precision=precision, source=asked)
+    return Manifest(name=profiles.name, data=profiles.content_hash, precision=precision, source=source)
 
 
 def executor_of(workers: int | None) -> Executor:

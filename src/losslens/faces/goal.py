@@ -17,11 +17,13 @@ NEIGHBOURHOOD = 50  # samples below which a fifth of them has no neighbourhoods 
 
 def settle_goal(asked: str | None, profiles: Profiles, seen: Observation, intended: Plan) -> Goal:
     """The goal asked for, or the one that suits the kind of data; raises :class:`BadInput` if it cannot be judged."""
-    name = GOALS[asked].name if asked else seen.kind.goal
+    by_code = any(spec.method for spec in intended.trials) and _classes(profiles) > 1
+    name = GOALS[asked].name if asked else "code" if by_code else seen.kind.goal
     measure = _measure(intended)
     _check(name, profiles, intended, measure)
     metric = GOALS[name].yardstick(labelled=_classes(profiles) > 1, measure=measure)
-    why = f"Asked for with --goal {name}." if asked else seen.kind.because
+    because = "Self-supervised methods are for their codes." if by_code else seen.kind.because
+    why = f"Asked for with --goal {name}." if asked else because
     reason = f"{why} {GOALS[name].explanation}"
     return Goal(name=name, yardstick=metric.name, reason=reason, inferred=asked is None)
 

@@ -85,6 +85,29 @@ def _models() -> Iterable[dict[str, Any]]:
         }
 
 
+def _methods() -> Iterable[dict[str, Any]]:
+    from losslens.models.methods import METHODS
+
+    for entry in METHODS.values():
+        yield {
+            "name": entry.name,
+            "aliases": list(entry.aliases),
+            "contrastive": entry.contrastive,
+            "target": entry.target,
+            "terms": sorted({term.loss for term in entry.terms}),
+            "temperature": entry.temperature,
+            "momentum": entry.momentum,
+            "learning_rate": entry.learning_rate,
+            "weight_decay": entry.weight_decay,
+            "cut": entry.cut,
+            "published": entry.published,
+            "use": entry.use,
+            "failure": entry.failure,
+            "reference": entry.reference,
+            "summary": entry.summary,
+        }
+
+
 def _corruptions() -> Iterable[dict[str, Any]]:
     from losslens.models.corruptions import CORRUPTIONS
 
@@ -127,6 +150,7 @@ CATALOGUES: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
     "losses": _losses,
     "activations": _activations,
     "models": _models,
+    "methods": _methods,
     "corruptions": _corruptions,
     "views": _views,
     "yardsticks": _yardsticks,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from losslens.losses import LOSSES
+from losslens.faces.method_lines import method_lines
+from losslens.losses import LOSSES, LossEntry
 from losslens.models.corruptions import CORRUPTIONS
 from losslens.models.spec import CorruptionSpec, ModelSpec, TermSpec
 from losslens.report.document import Setting
@@ -17,11 +18,29 @@ from losslens.vocabulary.quantities import Domain
 
 def settings(plan: Plan, training: TrainingSpec, prepared: Prepared) -> list[Setting]:
     """Everything that was the same for all, what was chosen for each, and what only some kinds of models have."""
-    trained = [spec for spec in plan.trials if spec.model.is_trained and spec.split.repeat == 0]
+    first = [spec for spec in plan.trials if spec.split.repeat == 0]
+    trained = [spec for spec in first if spec.objective is not None]
     entries = [LOSSES[candidate.loss] for candidate in plan.candidates]
+    every = [*trained, *(spec for spec in first if spec.method is not None)]
     lines = {
         "Splits": _splits(plan, prepared),
-        "Network": _by_kind(trained, lambda spec: _network(spec.model, _sizes(trained), prepared.features)),
+        **(_trained_lines(trained, entries, training, prepared.features) if trained else {}),
+        **method_lines(first, prepared.features),
+        "Hidden values": f"{SHARE:.0%} of at most {PROFILES} held-out profiles, filled in {ROUNDS} rounds",
+        "Code sizes": _swept(_sizes(every)),
+        "Intervals": "paired by split, corrected resampled t (Nadeau and Bengio 2003), 95 %; Holm over candidates",
+        "Precision": f"{training.precision} matrix products on {training.device}, one thread per training",
+        "Seed": str(plan.trials[0].seed),
+    }
+    return [Setting(name=name, value=value) for name, value in lines.items() if value]
+
+
+def _trained_lines(
+    trained: list[TrialSpec], entries: list[LossEntry], training: TrainingSpec, features: int
+) -> dict[str, str]:
+    """Of autoencoders."""
+    return {
+        "Network": _by_kind(trained, lambda spec: _network(spec.model, _sizes(trained), features)),
         "Initial weights": "the same for all candidates of a repeat that have the same network",
         "Training": _training(training),
         "Learning rate": _rates(training),
@@ -38,13 +57,7 @@ def settings(plan: Plan, training: TrainingSpec, prepared: Prepared) -> list[Set
             (entry.domain is Domain.COUNTS for entry in entries),
             "predict the expected logarithm under their distribution, not the logarithm of the mean",
         ),
-        "Hidden values": f"{SHARE:.0%} of at most {PROFILES} held-out profiles, filled in {ROUNDS} rounds",
-        "Code sizes": _swept(_sizes(trained)),
-        "Intervals": "paired by split, corrected resampled t (Nadeau and Bengio 2003), 95 %; Holm over candidates",
-        "Precision": f"{training.precision} matrix products on {training.device}, one thread per training",
-        "Seed": str(plan.trials[0].seed),
     }
-    return [Setting(name=name, value=value) for name, value in lines.items() if value]
 
 
 def _if_any(cases: Iterable[bool], line: str) -> str:

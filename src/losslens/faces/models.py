@@ -16,7 +16,8 @@ from losslens.data.kinds import KINDS
 from losslens.data.profiles import Profiles
 from losslens.data.readers import read
 from losslens.data.transforms import Transform, library
-from losslens.models.autoencoders import Outputs, build
+from losslens.models.autoencoders import Outputs
+from losslens.models.backbones import module_of
 from losslens.models.files import SavedModel
 from losslens.models.files import load as load_files
 from losslens.models.objective import Batch, Objective
@@ -138,7 +139,7 @@ def load(folder: str | Path) -> Model:
 
 
 def _assembled(saved: SavedModel) -> Model:
-    network = build(saved.model, len(saved.features))
+    network = module_of(saved.model, len(saved.features))
     network.load_state_dict(_part(saved, "model."))
     objective = None
     if saved.objective:

@@ -20,6 +20,7 @@ from losslens.report.build import Held, Story, dataset, document
 from losslens.report.document import Dataset, Document, Goal, Refusal
 from losslens.report.rows import title
 from losslens.run.executors import Serial
+from losslens.run.methods import method_order
 from losslens.run.plan import Plan, simplicity
 from losslens.run.prepared import DataFolder, Prepared
 from losslens.run.session import Clock, Outcome
@@ -124,7 +125,10 @@ def _held(prepared: Prepared) -> Held:
 def _story(run: Run, prepared: Prepared, outcome: Outcome, clock: Clock) -> Story:
     return Story(
         goal=run.goal,
-        simplest_first=[candidate.key for candidate in sorted(run.plan.candidates, key=simplicity)],
+        simplest_first=[
+            *(candidate.key for candidate in sorted(run.plan.candidates, key=simplicity)),
+            *method_order(run.plan.trials),
+        ],
         test_share=len(prepared.split.test) / len(prepared.split.train),
         refused=run.refused,
         not_run=_not_run(run, outcome),

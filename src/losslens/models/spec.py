@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Architecture = Literal["perceptron", "convolutional"]
+Architecture = Literal["perceptron", "convolutional", "residual"]
 Normalisation = Literal["none", "batch", "layer"]
+CutForm = Literal["all", "weights", "exact", "last"]
 BASELINES = ("pca", "mean_profile", "zeros")
+UNTRAINED = ("raw_features", "random_encoder")  # what codes of self-supervised methods are judged beside
 
 
 class Spec(BaseModel):
@@ -33,14 +35,24 @@ class ModelSpec(Spec):
     dropout: float = Field(0.0, ge=0, lt=1)
     tied: bool = Field(False, description="the decoder's weights are the encoder's, transposed")
     linear_path: bool = Field(False, description="a linear path that starts at PCA, beside the network")
+    blocks: int = Field(1, ge=1, description="residual blocks in each stage of a residual network")
     variational: bool = Field(False, description="the encoder gives a normal distribution of codes")
     reads_code: bool = Field(False, description="the decoder learns to read the code without shaping it")
     shape: tuple[int, ...] = Field((), description="channels, height and width, for convolutions")
 
     @property
+    def grid(self) -> tuple[int, ...]:
+        """Channels, height and width of an image; channels and length of a series; empty where there is no shape.
+
+        >>> ModelSpec(shape=(2, 1, 50)).grid, ModelSpec(shape=(3, 8, 8)).grid
+        ((2, 50), (3, 8, 8))
+        """
+        return (self.shape[0], self.shape[2]) if len(self.shape) == 3 and self.shape[1] == 1 else self.shape
+
+    @property
     def is_trained(self) -> bool:
         """Whether it is fitted by gradient descent rather than in closed form."""
-        return self.kind not in BASELINES
+        return self.kind not in (*BASELINES, *UNTRAINED)
 
 
 class TermSpec(Spec):
@@ -86,3 +98,21 @@ class ViewSpec(Spec):
 
     name: str
     options: dict[str, Any] = {}
+
+
+class MethodSpec(Spec):
+    """A self-supervised method with everything that decides its result, beside the backbone and its training.
+
+    ``head`` is the width of what the projector gives. The weights are divided by ``cut`` before training, in the way
+    that ``cut_form`` says; gradients at embeddings are multiplied by the norm to the power ``grad_scale``.
+    """
+
+    name: str
+    views: tuple[ViewSpec, ...]
+    head: int = Field(128, ge=2)
+    temperature: float = Field(1.0, gt=0)
+    momentum: float = Field(0.0, ge=0, le=1, description="share of the target that a step keeps, where it has its own")
+    queue: int = Field(0, ge=0, description="targets of earlier batches that serve as negatives")
+    cut: float = Field(1.0, ge=1)
+    cut_form: CutForm = "all"
+    grad_scale: float = Field(0.0, ge=0)

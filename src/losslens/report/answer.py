@@ -103,11 +103,13 @@ class _Told:
         if self.baseline is None or self.repeats < 2:
             return ""
         every = list(self.decision.judged)
-        for keys, whom in ((every, "every network"), ([k for k in every if "@" not in k], "every plain autoencoder")):
+        plain = [key for key in every if not is_method(key) and "@" not in key]
+        for keys, whom in ((every, "every network"), (plain, "every plain autoencoder")):
             gaps = {key: self.behind(key) for key in keys}
             if gaps and all(gap.low > 0 for gap in gaps.values()):
                 return self.ahead_of(whom, min(gaps, key=lambda key: gaps[key].mean))
-        return self.ahead_of("the recommended loss", self.pick) if self.versus and self.versus.low > 0 else ""
+        whom = "the recommended method" if is_method(self.pick) else "the recommended loss"
+        return self.ahead_of(whom, self.pick) if self.versus and self.versus.low > 0 else ""
 
     def ahead_of(self, whom: str, closest: str) -> str:
         gap = self.behind(closest)
@@ -142,7 +144,7 @@ class _Told:
             )
         lead = f"{self.place}, use {called(self.pick)}: {self.value}"
         if len(self.decision.judged) == 1:
-            return f"{lead}; it was the only loss compared."
+            return f"{lead}; it was the only {'method' if is_method(self.pick) else 'loss'} compared."
         return f"{lead}{self.lead()}" if self.decision.sole_winner else f"{lead}{self.ties()}"
 
     def lead(self) -> str:
@@ -183,13 +185,20 @@ def _strongest_baseline(results: Results, contest: Contest) -> str | None:
     return max(means, key=lambda key: means[key]) if means else None
 
 
+_PCA_BEFORE_LOSSES = (
+    "PCA is ahead, as it often is on small and noisy sets. What to try: more samples; a smaller code; the "
+    "PCA path (--models pca_path), which starts at PCA and can only add to it; or simply PCA."
+)
+_PCA_BEFORE_METHODS = (
+    "PCA is ahead, as it often is on small sets. What to try: more epochs; views that change what does not matter "
+    "(--views), as a method learns to ignore just that; more samples; or simply PCA."
+)
+
+
 def _advice(told: _Told, goal: Goal) -> list[str]:
     lines = []
     if told.baseline and parted(told.baseline)[0] == "pca" and told.versus and told.versus.mean > 0:
-        lines.append(
-            "PCA is ahead, as it often is on small and noisy sets. What to try: more samples; a smaller code; the "
-            "PCA path (--models pca_path), which starts at PCA and can only add to it; or simply PCA."
-        )
+        lines.append(_PCA_BEFORE_METHODS if is_method(told.pick) else _PCA_BEFORE_LOSSES)
     if parted(told.pick)[0].endswith("@pca_path"):
         lines.append(
             "The PCA path is a linear path beside the network that starts at PCA and shares its code; the folder "
@@ -201,8 +210,9 @@ def _advice(told: _Told, goal: Goal) -> list[str]:
         )
     if told.repeats < 3:
         lines.append("With fewer than 3 repeats the intervals are very wide or missing; use --repeats 5 or more.")
+    other = "method" if is_method(told.pick) else "loss"
     lines.append(
-        f"The goal here is {goal.name}; another goal may prefer another loss. Ask with --goal: with the same --out "
+        f"The goal here is {goal.name}; another goal may prefer another {other}. Ask with --goal: with the same --out "
         "nothing is trained again."
     )
     return lines
@@ -214,7 +224,19 @@ def _without_decision() -> list[str]:
     ]
 
 
+def is_method(key: str) -> bool:
+    """Whether a row is a self-supervised method.
+
+    >>> is_method("simclr/cut=3/wd=0"), is_method("mse@pca_path/16")
+    (True, False)
+    """
+    return "/cut=" in key
+
+
 def code_line(row: Row, options: dict[str, float], template: str) -> str:
     """The line of PyTorch to paste for a recommended row."""
+    if is_method(row.key):
+        _, cut, decay = parted(row.key)[0].split("/")
+        return f'found = losslens.pretrain(X, method="{row.model}", {cut}, weight_{decay.replace("wd", "decay")})'
     values = dict(options) | ({"rest": 1 - options["mix"]} if "mix" in options else {})
     return f"loss = {template.format(**values)}" if template else f"loss = losslens.Criterion({row.loss!r})"

@@ -1,10 +1,11 @@
-"""What stands below the table of scores in the terminal: posteriors, sizes, counts expected, what went wrong."""
+"""What stands below the table in the terminal: code sizes, posteriors, methods, counts expected, what went wrong."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from losslens.report import table
+from losslens.report.courses import CourseLine, course_lines, level
 from losslens.report.document import Divergence, Document, Sweep
 from losslens.report.findings import RowFinding
 from losslens.report.inside import NOTHING_FOUND, inside, measured
@@ -20,7 +21,13 @@ FINDINGS_SHOWN = 6
 
 def asides(document: Document, width: int) -> list[RenderableType]:
     """Every part that the document has something for."""
-    return [*_posteriors(document), *_sizes(document, width), *_checks(document), *_inside(document)]
+    return [
+        *_posteriors(document),
+        *_sizes(document, width),
+        *_courses(document),
+        *_checks(document),
+        *_inside(document),
+    ]
 
 
 def _posteriors(document: Document) -> list[RenderableType]:
@@ -62,6 +69,21 @@ def _curves(document: Document, sweep: Sweep, width: int) -> RenderableType:
     for line, texts in zip(lines, cells, strict=True):
         out.add_row(*map(Text, texts[:shown]), style="cyan" if line.curve.role == "baseline" else "")
     return out
+
+
+def _courses(document: Document) -> list[RenderableType]:
+    """How soon neighbours told the label, and what became of embeddings, for every self-supervised row."""
+    at, lines = level(document), course_lines(document)
+    if not lines:
+        return []
+    title = "While methods trained" + ("" if at is None else f" (kNN accuracy {at:.3f} is 95 % of the best)")
+    said = [(table.called(document, line.row), _course(line, at)) for line in lines]
+    return [heading(title), pairs(said)]
+
+
+def _course(line: CourseLine, at: float | None) -> str:
+    reached = "" if at is None else f"{at:.3f} after epoch {line.reached}; "
+    return f"{reached}norm {line.norm}, effective rank {line.rank}"
 
 
 def _checks(document: Document) -> list[RenderableType]:

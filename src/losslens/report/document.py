@@ -94,6 +94,16 @@ class Curve(Part):
     chosen: bool = Field(description="whether this learning rate won on the validation part")
 
 
+class Course(Part):
+    """What was read of one training of a self-supervised method, by epoch; the first is before training."""
+
+    repeat: int
+    readings: dict[str, list[Number]] = Field(
+        description="loss, mean norm of embeddings, mean cosine of positive pairs, spread and effective rank of "
+        "normalised embeddings, kNN accuracy on the validation part; None in epochs that were not read"
+    )
+
+
 class Row(Part):
     """One line of the table: a candidate or a baseline."""
 
@@ -115,6 +125,7 @@ class Row(Part):
     trials: list[str] = Field(description="trial ids, one folder each")
     curves: list[Curve] = []
     findings: list[RowFinding] = Field([], description="what was seen inside its trainings, the most pressing first")
+    courses: list[Course] = Field([], description="of self-supervised methods")
 
     def mean(self, yardstick: str) -> float | None:
         """The mean over repeats of a yardstick by name; None where it is undefined."""

@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from losslens.report import figures, inside, model_figures, table
+from losslens.report import courses, figures, inside, model_figures, table
 from losslens.report.document import Document, Row, Yardstick
 from losslens.report.size_table import size_lines
 from losslens.report.templates import environment
@@ -58,6 +58,7 @@ def _page(document: Document, detail: figures.Detail, library: str, plain_js: bo
     drawn = figures.figures(document, detail) | {
         "sizes": model_figures.sizes(document),
         "checks": model_figures.checks(document, detail),
+        "courses": courses.courses(document, detail.epochs),
     }
     data = json.dumps(figures.rounded(drawn), separators=(",", ":"), allow_nan=False)
     return (
@@ -78,6 +79,9 @@ def _page(document: Document, detail: figures.Detail, library: str, plain_js: bo
             when=inside.when,
             fine_sentence=inside.fine_sentence,
             sound_sentence=inside.sound_sentence,
+            readings=courses.readings(document),
+            course_lines=courses.course_lines(document),
+            course_level=courses.level(document),
             thinned="" if _whole(document, detail) else THINNED,
             library=library,
             data=data.replace("<", "\\u003c") if plain_js else packed(data),

@@ -54,3 +54,10 @@ const checks = ({ rows, layouts }) => {
   by("choose-check").onchange = show;
   return show();
 };
+
+// ---- what was read of self-supervised methods while they trained
+const courses = ({ readings }) => {
+  const show = () => { const { data, layout } = readings[by("choose-reading").value]; return draw(by("plot-course"), data, layout); };
+  by("choose-reading").onchange = show;
+  return show();
+};

@@ -11,8 +11,9 @@ import numpy as np
 
 from losslens.measure.metrics import METRICS
 from losslens.models.catalogue import MODELS
+from losslens.models.methods import METHODS
 from losslens.report.decision import Decision, decide, difference
-from losslens.report.document import Curve, Difference, Measurement, Row
+from losslens.report.document import Course, Curve, Difference, Measurement, Row
 from losslens.report.findings import gather
 from losslens.report.statistics import Interval
 from losslens.run.spec import TrialResult
@@ -20,7 +21,13 @@ from losslens.run.spec import TrialResult
 K = TypeVar("K")
 Results = Mapping[str, Mapping[int, TrialResult]]  # row key -> repeat -> result
 
-BASELINE_TITLES = {"mean_profile": "the mean profile", "zeros": "zeros", "pca": "PCA of the same code size"}
+BASELINE_TITLES = {
+    "mean_profile": "the mean profile",
+    "zeros": "zeros",
+    "pca": "PCA of the same code size",
+    "raw_features": "the raw features",
+    "random_encoder": "an untrained encoder",
+}
 
 
 @dataclass(frozen=True)
@@ -85,10 +92,10 @@ def _row(
     return Row(
         key=key,
         title=title(key),
-        role="baseline" if spec.objective is None else "candidate",
+        role="baseline" if spec.is_baseline else "candidate",
         loss="" if spec.objective is None else spec.objective.loss,
         link="" if spec.objective is None else spec.objective.link,
-        model=spec.model.kind,
+        model=spec.method.name if spec.method else spec.model.kind,
         verdict=_verdict(key, own, contest, decision),
         note=_note(own, contest),
         measurements=_measurements(ordered),
@@ -101,20 +108,28 @@ def _row(
         trials=[result.spec.id for result in ordered],
         curves=[_curve(result.spec.split.repeat, fit) for result in ordered for fit in result.fits],
         findings=gather(ordered),
+        courses=[
+            Course(repeat=result.spec.split.repeat, readings={name: list(v) for name, v in result.course.items()})
+            for result in ordered
+            if result.course
+        ],
     )
 
 
 def title(key: str) -> str:
     """How a row is called in tables and sentences.
 
-    >>> title("mse+softplus"), title("mse@pca_path/16")
-    ('mse with softplus output', 'mse with PCA path, code 16')
+    >>> title("mse+softplus"), title("mse@pca_path/16"), title("simclr/cut=3/wd=0.0005")
+    ('mse with softplus output', 'mse with PCA path, code 16', 'SimCLR, cut 3, weight decay 0.0005')
     """
     key, size = parted(key)
     if size is not None:
         return f"{'PCA' if key == 'pca' else title(key)}, code {size}"
     if key in BASELINE_TITLES:
         return BASELINE_TITLES[key]
+    if "/cut=" in key:
+        method, cut, decay = key.split("/")
+        return f"{METHODS[method].title}, cut {cut.removeprefix('cut=')}, weight decay {decay.removeprefix('wd=')}"
     pair, _, model = key.partition("@")
     loss, _, link = pair.partition("+")
     called = MODELS[model].called if model else ""
@@ -148,7 +163,7 @@ def _failed(own: Mapping[int, TrialResult]) -> list[TrialResult]:
 def _verdict(key: str, own: Mapping[int, TrialResult], contest: Contest, decision: Decision | None) -> str:
     if _elsewhere(key, contest):
         return "other size"
-    if next(iter(own.values())).spec.objective is None:
+    if next(iter(own.values())).spec.is_baseline:
         return "baseline"
     if _failed(own):
         return "diverged"

@@ -36,7 +36,10 @@ class Executor(Protocol):
 
 
 class Serial:
-    """One trial after the other in this process."""
+    """One trial after the other in this process; ``looking`` is a ``Watched`` for trials of self-supervised methods."""
+
+    def __init__(self, looking: Any = None) -> None:
+        self.looking = looking
 
     def run(self, specs: Iterable[TrialSpec], folder: Path, may_start: Callable[[], bool]) -> Iterator[Any]:
         """Yield a ``Finished`` for each trial that was started."""
@@ -44,7 +47,7 @@ class Serial:
             if not may_start():
                 return
             with _one_thread():
-                finished = _work(spec, folder)
+                finished = _work(spec, folder, self.looking)
             yield finished
 
 
@@ -161,7 +164,7 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _work(spec: TrialSpec, folder: Path) -> Any:
+def _work(spec: TrialSpec, folder: Path, looking: Any = None) -> Any:
     from losslens.run.trial import run_trial
 
-    return run_trial(spec, folder)
+    return run_trial(spec, folder, looking) if looking else run_trial(spec, folder)

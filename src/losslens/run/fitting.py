@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic import Field as Option
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from losslens.models.coordinates import CoordinateNetwork
 from losslens.models.spec import Spec
+from losslens.run.checkpoint import State
 from losslens.run.fields import Field, Points, Response, evaluate
 from losslens.run.spec import Precision
 
@@ -125,47 +120,21 @@ def is_recorded(step: int) -> bool:
 
 def save_state(fitting: Fitting, path: Path) -> None:
     """Write everything that the next steps depend on to one file, at once."""
-    tensors = {f"network.{name}": value for name, value in fitting.network.state_dict().items()}
-    for place, state in fitting.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{place}.{name}": value for name, value in state.items()}
-    tensors["generator"] = fitting.generator.get_state()
     about = {"step": fitting.step, "seconds": fitting.seconds, "diverged": fitting.diverged, "curve": fitting.curve}
-    fresh = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, fresh, {"identity": _identity(fitting), "about": json.dumps(about)})
-    os.replace(fresh, path)
+    _state(fitting).save(path, about)
 
 
 def load_state(fitting: Fitting, path: Path) -> bool:
     """Continue from a file of the same field, network and settings; whether there was one that could be read."""
-    try:
-        with safe_open(path, "pt") as file:
-            header, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (FileNotFoundError, SafetensorError):
+    about = _state(fitting).load(path)
+    if about is None:
         return False
-    if header.get("identity") != _identity(fitting):
-        return False
-    parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}}
-    fitting.generator.set_state(tensors.pop("generator"))
-    for name, value in tensors.items():
-        part, rest = name.split(".", 1)
-        parts[part][rest] = value
-    fitting.network.load_state_dict(parts["network"])
-    _restore(fitting.optimiser, parts["optimiser"])
-    about = json.loads(header["about"])
     fitting.step, fitting.seconds, fitting.diverged = about["step"], about["seconds"], about["diverged"]
     fitting.curve = [(step, score) for step, score in about["curve"]]
     return True
 
 
-def _restore(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Any]] = {}
-    for name, value in tensors.items():
-        place, key = name.split(".")
-        state.setdefault(int(place), {})[key] = value
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-
-
-def _identity(fitting: Fitting) -> str:
-    field, network = fitting.field, fitting.network.spec
-    return f"{field.content} {network.model_dump_json()} {fitting.spec.model_dump_json()}"
+def _state(fitting: Fitting) -> State:
+    field, network = fitting.field, fitting.network
+    identity = f"{field.content} {network.spec.model_dump_json()} {fitting.spec.model_dump_json()}"
+    return State(identity, {"network": network}, fitting.optimiser, {"points": fitting.generator})

@@ -20,6 +20,7 @@ from losslens.run.composition import (
     objective_of,
     training_of,
 )
+from losslens.run.methods import Methods, method_trials
 from losslens.run.spec import SplitSpec, TransformSpec, TrialSpec
 from losslens.vocabulary.errors import BadInput, unknown
 from losslens.vocabulary.quantities import Domain
@@ -57,21 +58,27 @@ def plan(
     repeats: int,
     seed: int,
     sizes: Sequence[int] = (),
+    methods: Methods | None = None,
 ) -> Plan:
     """Choose candidates for what the gate saw, or check those that were asked for; list all trials.
 
+    With ``methods`` there are autoencoders beside them only if losses or models are asked for.
     With ``sizes`` every candidate is planned with each of these code sizes, else with that of the shared network.
     Trials are ordered by repeat, so that whatever a time limit leaves undone, complete repeats exist.
     Raises :class:`BadInput` if a loss asked for is unknown or none of them fits, or a kind of model cannot be had.
     """
     asked = dict.fromkeys(_pair_named(text) for text in losses)  # first: this finds losses of the user's own
     fitting, refused = sort_pairs(seen)
-    chosen = _asked(asked, fitting, refused) if losses else _usual(fitting, seen)
-    candidates, misfits = _possible([*_in_models(chosen, models, bool(losses))], shared)
+    candidates: list[Candidate] = []
+    misfits: list[Refused] = []
+    if losses or models or methods is None:
+        chosen = _asked(asked, fitting, refused) if losses else _usual(fitting, seen)
+        candidates, misfits = _possible([*_in_models(chosen, models, bool(losses))], shared)
     each = [_with_code(shared, size) for size in sizes] or [shared]
     specs = [
         *_baselines([own.model.code for own in each]),
         *(_specs(candidate, own, seen) for own in each for candidate in candidates),
+        *(method_trials(methods, shared.model, seen, [own.model.code for own in each]) if methods else ()),
     ]
     common = {"data": content_hash, "transform": transform_of(seen), "seed": seed}
     trials = [
@@ -80,7 +87,7 @@ def plan(
         for spec in specs
     ]
     pairs = {(candidate.loss, candidate.link) for candidate in candidates}
-    left_out = [pair(loss, link) for loss, link in fitting if (loss, link) not in pairs]
+    left_out = [pair(loss, link) for loss, link in fitting if candidates and (loss, link) not in pairs]
     return Plan(tuple(candidates), (*refused, *misfits), tuple(left_out), tuple(trials))
 
 

@@ -1,12 +1,14 @@
-"""Whether reduced-precision products pay on this machine: a capability check, then a short race."""
+"""Precision and threads of a trial; whether reduced-precision products pay here: a check, then a short race."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-from losslens.run.spec import Precision
+from losslens.run.spec import Precision, TrialSpec
 
 _WORTH, _ROUNDS = 1.5, 12
 
@@ -36,3 +38,15 @@ def _product(precision: str) -> float:
 def best_device() -> str:
     """``cuda`` where there is one, else ``cpu``."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def matmul_precision(spec: TrialSpec) -> Iterator[None]:
+    """Reduced-precision products where the trial says so."""
+    before = torch.get_float32_matmul_precision()
+    reduced = spec.training is not None and spec.training.precision == "bf16"
+    torch.set_float32_matmul_precision("medium" if reduced else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

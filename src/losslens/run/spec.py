@@ -13,7 +13,7 @@ from pydantic import Field
 
 from losslens import __version__
 from losslens.measure.findings import Finding
-from losslens.models.spec import CorruptionSpec, ModelSpec, ObjectiveSpec, Spec
+from losslens.models.spec import CorruptionSpec, MethodSpec, ModelSpec, ObjectiveSpec, Spec
 
 Precision = Literal["fp32", "bf16"]
 
@@ -65,7 +65,8 @@ class TrialSpec(Spec):
     transform: TransformSpec
     split: SplitSpec
     model: ModelSpec
-    objective: ObjectiveSpec | None = Field(None, description="None for the baselines")
+    objective: ObjectiveSpec | None = Field(None, description="None for baselines and self-supervised methods")
+    method: MethodSpec | None = Field(None, description="of a self-supervised method, which has no objective")
     training: TrainingSpec | None = Field(None, description="None for the baselines")
     seed: int = Field(0, description="initial weights and data order, together with the repeat")
     version: str = __version__
@@ -83,11 +84,27 @@ class TrialSpec(Spec):
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
+    def is_baseline(self) -> bool:
+        """Whether it is what candidates are judged beside."""
+        return self.objective is None and self.method is None
+
+    @property
     def key(self) -> str:
         """What is trained (or fitted), whatever the size of its code."""
+        if self.method is not None and self.training is not None:
+            return method_key(self.method, self.training.weight_decay)
         if self.objective is None:
             return self.model.kind
         return row_key(self.objective.loss, self.objective.link, self.model.kind)
+
+
+def method_key(method: MethodSpec, weight_decay: float) -> str:
+    """The key of a row of a self-supervised method: what is compared under one name.
+
+    >>> method_key(MethodSpec(name="simclr", views=(), cut=3), 5e-4)
+    'simclr/cut=3/wd=0.0005'
+    """
+    return f"{method.name}/cut={method.cut:g}/wd={weight_decay:g}"
 
 
 def row_key(loss: str, link: str, kind: str) -> str:
@@ -134,6 +151,7 @@ class TrialResult(Spec):
     status: Literal["ok", "diverged"]
     cause: str = ""
     metrics: dict[str, float | None] = {}
+    course: dict[str, tuple[float | None, ...]] = Field({}, description="readings by epoch, 0 before training")
     fits: tuple[Fit, ...] = ()
     parameters: int = 0
     seconds: float = 0.0

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,15 +18,20 @@ from losslens.measure.evidence import Evidence
 from losslens.measure.metrics import evaluate
 from losslens.measure.pictures import picture
 from losslens.models.autoencoders import Autoencoder, Outputs, build, start
+from losslens.models.backbones import Encoder, module_of
 from losslens.models.corruptions import CORRUPTIONS, Reach, corrupt
 from losslens.models.objective import Batch, Objective
+from losslens.models.spec import UNTRAINED
 from losslens.models.threads import one_thread
 from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, principal_axes, residual_nats
 from losslens.run.batches import Rows, chunks
 from losslens.run.generative import posterior, spread
 from losslens.run.hidden import hidden
 from losslens.run.loop import Corrupt, Training, train_best
+from losslens.run.precision import matmul_precision
 from losslens.run.prepared import Prepared, prepared
+from losslens.run.readout import fit_reader
+from losslens.run.siamese import UNSEEN, Pretraining, Watched, calibrate, viewed
 from losslens.run.spec import Fit, TrialResult, TrialSpec
 from losslens.run.watching import Watching
 from losslens.vocabulary.errors import BadInput
@@ -46,10 +50,17 @@ class Finished:
     arrays: dict[str, Any]
 
 
-def run_trial(spec: TrialSpec, folder: Path) -> Finished:
-    """Run a trial on the data in ``folder``. A pure function: same spec, same result, on one thread."""
+def run_trial(spec: TrialSpec, folder: Path, looking: Watched = UNSEEN) -> Finished:
+    """Run a trial on the data in ``folder``. A pure function: same spec, same result, on one thread.
+
+    ``looking`` sees readings of a self-supervised method while it trains, and names a file that keeps its state.
+    """
     with one_thread(), matmul_precision(spec):
         data = prepared(folder, spec.split, spec.transform)
+        if spec.method is not None:
+            return _pretrained(spec, data, looking)
+        if spec.model.kind in UNTRAINED:
+            return _untrained(spec, data)
         return _baseline(spec, data) if spec.objective is None else _trained(spec, data)
 
 
@@ -87,6 +98,44 @@ def _result(spec: TrialSpec, training: Training, fits: Sequence[Fit]) -> TrialRe
         seconds=sum(fit.seconds for fit in fits),
         findings=training.watching.findings() if training.watching else (),
     )
+
+
+def _pretrained(spec: TrialSpec, data: Prepared, looking: Watched) -> Finished:
+    """Pretrain, then read profiles from the codes by a linear map, so that every yardstick has what it needs."""
+    training = Pretraining(spec, data, _seed(spec))
+    if looking.checkpoint:
+        training.load(looking.checkpoint)
+    training.run(looking)
+    trained = training.result()
+    if training.diverged:
+        return _diverged(trained, training.diverged)
+    try:
+        return _encoded(trained, data, training.network.encoder, {"views": viewed(training, data)})
+    except BadInput as error:  # weights are finite, yet what they give on the held-out part is not
+        return _diverged(trained, f"on the held-out part it gave {error.found}")
+
+
+def _untrained(spec: TrialSpec, data: Prepared) -> Finished:
+    """The features as they are, or an encoder with its first weights."""
+    began = time.perf_counter()
+    torch.manual_seed(_seed(spec))
+    encoder, rows, train = module_of(spec.model, data.features), data.batches(False), torch.from_numpy(data.split.train)
+    if isinstance(encoder, Encoder):
+        encoder.center.copy_(data.profiles(train).mean(0))
+        calibrate(encoder, rows, train)
+    parameters = sum(part.numel() for part in encoder.parameters())
+    seconds = time.perf_counter() - began
+    return _encoded(TrialResult(spec=spec, status="ok", parameters=parameters, seconds=seconds), data, encoder)
+
+
+def _encoded(trained: TrialResult, data: Prepared, encoder: nn.Module, told: dict[str, Any] | None = None) -> Finished:
+    """What comes of an encoder; a linear reader of its code is fitted first."""
+    spec = trained.spec
+    rows = data.batches(False, spec.training.device if spec.training else "cpu")
+    if isinstance(encoder, Encoder):
+        fit_reader(encoder, rows, torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid))
+    evidence = _evidence(spec, data, encoder, rows, lambda outputs, _: outputs.output, told or {})
+    return _finish(trained, evidence, {f"model.{name}": value for name, value in encoder.state_dict().items()})
 
 
 def _told(spec: TrialSpec, model: Autoencoder, objective: Objective, rows: Rows, data: Prepared) -> dict[str, Any]:
@@ -247,15 +296,3 @@ def _diverged(trained: TrialResult, cause: str) -> Finished:
 
 def _seed(spec: TrialSpec) -> int:
     return int(np.random.SeedSequence([spec.seed, spec.split.repeat]).generate_state(1)[0])
-
-
-@contextmanager
-def matmul_precision(spec: TrialSpec) -> Iterator[None]:
-    """Reduced-precision products where the trial says so."""
-    before = torch.get_float32_matmul_precision()
-    reduced = spec.training is not None and spec.training.precision == "bf16"
-    torch.set_float32_matmul_precision("medium" if reduced else "highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
