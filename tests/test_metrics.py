@@ -27,6 +27,7 @@ from losslens.measure import GOALS, METRICS, Evidence, evaluate
 from losslens.measure.clusters import cluster
 from losslens.measure.directions import (
     alignment_of,
+    effective_rank_of,
     neighbours_of,
     spread_of,
     uniformity_of,
@@ -234,6 +235,13 @@ def _ref_spread(e: Evidence) -> float:
     return statistics.fmean(statistics.pstdev(unit) for unit in _on_sphere(e.code).T) * math.sqrt(e.code.shape[1])
 
 
+def _ref_effective_rank(e: Evidence, *, centred: bool = True) -> float:
+    """From the eigenvalues of the covariance."""
+    rows = _on_sphere(e.code)
+    values = np.sqrt(np.linalg.eigvalsh(np.cov(rows.T) if centred else rows.T @ rows))
+    return math.exp(scipy.stats.entropy(values))
+
+
 def _ref_active(e: Evidence) -> float:
     variances = [math.fsum((unit - math.fsum(unit) / len(unit)) ** 2) / len(unit) for unit in e.code.T.astype(float)]
     least = 0.01 if e.posterior else 0.01 * max(variances)
@@ -299,6 +307,7 @@ REFERENCES: dict[str, Callable[[Evidence], float | None]] = {
     "alignment": _ref_alignment,
     "uniformity": _ref_uniformity,
     "embedding_spread": _ref_spread,
+    "effective_rank": _ref_effective_rank,
     "active_units": _ref_active,
     "kl_weight": lambda e: e.posterior.kl_weight if e.posterior else None,
     "marginal_nats_mass": lambda e: _ref_bound(e, "mass"),
@@ -434,6 +443,7 @@ MUTANTS: dict[str, tuple[str, Callable[[Evidence], float | None]]] = {
     "spread of codes as they stand": ("embedding_spread", lambda e: float(
         e.code.std(0, dtype=float).mean() * math.sqrt(6))),
     "root of the mean variance": ("embedding_spread", lambda e: math.sqrt(_on_sphere(e.code).var(0).sum())),
+    "rank about zero": ("effective_rank", lambda e: _ref_effective_rank(e, centred=False)),
     "active beside the largest": ("active_units", lambda e: _ref_active(replace(e, posterior=None))),
     "active beside one": ("active_units", lambda e: float((e.code.var(0, dtype=float) > 0.01).sum())),
     "the bound of any measure": ("marginal_nats_mass", lambda e: float(e.posterior.bound.mean())),
@@ -537,7 +547,7 @@ def _changed(evidence: Evidence, names: set[str], **changes: object) -> set[str]
 RECONSTRUCTION = {"cosine", "pearson", "delta_cosine", "feature_pearson", "mse", "mae", "r2", "norm_ratio",
                   "mse_nonzero", "zero_auroc"}  # fmt: skip
 OF_CODE = {"trustworthiness", "knn_accuracy", "weighted_knn", "kmeans_ari", "kmeans_nmi"}
-OF_SPHERE = {"uniformity", "embedding_spread"}
+OF_SPHERE = {"uniformity", "embedding_spread", "effective_rank"}
 
 
 @pytest.mark.parametrize("case", ["dense", "counts"])
@@ -589,7 +599,7 @@ def test_rotation_and_scale_of_the_code_do_not_matter(scale: float, width: int, 
     turn = np.linalg.qr(np.random.default_rng(7).normal(size=(width, width)))[0][:6]  # into as many directions
     changes = {"code": scale * e.code @ turn, "train_code": scale * e.train_code @ turn}
     changes["views"] = tuple(scale * view @ turn for view in e.views)
-    unpadded = OF_CODE | {"alignment", "uniformity"}
+    unpadded = OF_CODE | {"alignment", "uniformity", "effective_rank"}
     assert _changed(e, unpadded, **changes) == set()
 
 
@@ -706,11 +716,13 @@ def test_a_collapsed_code_scores_like_chance(cases: dict[str, Evidence]) -> None
 
 def test_even_directions_are_spread_and_collapsed_ones_are_not() -> None:
     even = np.random.default_rng(12).normal(size=(3000, 16))
-    spread, uniform = spread_of(even), uniformity_of(even)
+    spread, rank, uniform = spread_of(even), effective_rank_of(even), uniformity_of(even)
     assert spread == pytest.approx(1.0, abs=0.01)
+    assert rank == pytest.approx(16.0, rel=0.01)
     assert uniform == pytest.approx(_uniformity_of_a_sphere(16), abs=0.02)
     for collapsed in (np.ones((30, 4)), np.arange(1.0, 31.0)[:, None] * np.ones(4), np.zeros((30, 4))):
         assert spread_of(collapsed) == pytest.approx(0.0, abs=1e-12)
+        assert effective_rank_of(collapsed) == 0.0
         assert uniformity_of(collapsed) == pytest.approx(0.0, abs=1e-12)
         assert alignment_of(collapsed, collapsed[::-1]) == pytest.approx(0.0, abs=1e-12)
 
@@ -853,7 +865,7 @@ def test_explanations_are_one_or_two_sentences_with_a_unit(name: str) -> None:
     assert entry.summary
     assert entry.title
     assert entry.unit.split()[0] in {"1", "data", "nats"}
-    assert (entry.higher_is_better is None) == (name in {"norm_ratio", "active_units", "kl_weight"})
+    assert (entry.higher_is_better is None) == (name in {"norm_ratio", "active_units", "effective_rank", "kl_weight"})
     lower = name.startswith(("mse", "mae", "nats", "marginal_nats", "alignment", "uniformity")) or name.endswith("_gap")
     assert (entry.higher_is_better is False) == lower
 

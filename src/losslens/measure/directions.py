@@ -19,8 +19,9 @@ from losslens.measure.representation import balanced_accuracy, known
 NEIGHBOURS, FEWEST_NEIGHBOURS, NEIGHBOUR_SHARE = 200, 5, 10
 TEMPERATURE = 0.1
 PAIR_SAMPLES = 4000
-SPREAD_SAMPLES = 10_000
+RANK_SAMPLES = 10_000
 BLOCK_ENTRIES = 2**22  # cosines at a time
+RESOLUTION = 1e-6  # deviation of a direction's entries that is rounding of float32
 
 Codes = npt.NDArray[np.floating[Any]]
 
@@ -75,7 +76,20 @@ def uniformity(evidence: Evidence) -> float | None:
 )
 def embedding_spread(evidence: Evidence) -> float | None:
     """Mean deviation of the entries of a direction; None without two held-out codes."""
-    return _of_code(evidence, SPREAD_SAMPLES, spread_of)
+    return _of_code(evidence, RANK_SAMPLES, spread_of)
+
+
+@metric(
+    title="Effective rank",
+    unit="1 (number of directions)",
+    higher_is_better=None,
+    explanation="How many directions the normalised held-out codes vary in: the exponential of the entropy of the "
+    "singular values of the centred codes (Roy and Vetterli, EUSIPCO 2007). A code that uses few of its units for "
+    "most of what it says has a low one, and a collapsed code 0.",
+)
+def effective_rank(evidence: Evidence) -> float | None:
+    """Effective rank of the directions of held-out codes; None without two of them."""
+    return _of_code(evidence, RANK_SAMPLES, effective_rank_of)
 
 
 def directions(codes: Codes) -> Doubles:
@@ -161,6 +175,22 @@ def spread_of(codes: Codes) -> float:
     """
     rows = directions(codes)
     return float(rows.std(0).mean() * np.sqrt(rows.shape[1]))
+
+
+def effective_rank_of(codes: Codes) -> float:
+    """Exponential of the entropy of the singular values of centred directions; 0 where all agree.
+
+    >>> effective_rank_of(np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])).__round__(12)
+    2.0
+    """
+    from scipy.special import entr
+
+    rows = directions(codes)
+    values = np.linalg.svd(rows - rows.mean(0), compute_uv=False)
+    total = values.sum()
+    if total <= RESOLUTION * np.sqrt(len(rows)):
+        return 0.0
+    return float(np.exp(entr(values / total).sum()))
 
 
 def _of_code(evidence: Evidence, limit: int, compute: Callable[[Codes], float]) -> float | None:
