@@ -106,7 +106,7 @@ def measure(case: Any, repeats: int) -> dict[str, Any]:
 
 
 def train(spec: Any, folder: Path, watched: bool) -> tuple[float, float, Any]:
-    """CPU seconds of one race of learning rates and its winner's training, those of readings and judging, the winner."""
+    """CPU seconds of a race of learning rates and of its winner, those of readings and judging; the winner."""
     import torch
 
     from losslens.run.loop import train_best

@@ -28,7 +28,7 @@ def script(monkeypatch: pytest.MonkeyPatch):
     return _script
 
 
-@pytest.mark.parametrize("name", ["training", "sweep", "implicit", "embedding_norms"])
+@pytest.mark.parametrize("name", ["training", "sweep", "implicit", "embedding_norms", "watching"])
 def test_help(name: str) -> None:
     done = subprocess.run([sys.executable, FOLDER / f"{name}.py", "--help"], capture_output=True, text=True, check=True)
     assert "--quick" in done.stdout
@@ -43,6 +43,15 @@ def test_a_quick_training_measures_both_contenders(script, tmp_path: Path, capsy
         assert runs[0]["cpu"] > 0
         assert 0 < runs[0]["mse"] < result["mse of the mean profile"]
     assert "CPU over losslens" in capsys.readouterr().out
+
+
+def test_watching_is_measured_beside_the_same_training_without(script, tmp_path: Path) -> None:
+    watching = script("watching")
+    options = watching.parse(["--quick"])
+    ((name, case),) = watching.prepare("dense", ("mse",), tmp_path, options)
+    one = watching.measure(case, options.repeats)
+    assert (name, one["epochs"], len(one["with"]), len(one["without"])) == ("mse", 1, 1, 1)
+    assert 0 < one["share"][0] < 1
 
 
 def test_the_script_of_the_sweep_learns(script, tmp_path: Path) -> None:

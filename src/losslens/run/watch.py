@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -187,6 +186,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def array(values: Tensor) -> Array:
-    """(samples, ...) -> (samples, numbers), on the processor."""
-    read: Array = np.asarray(values.detach().flatten(1).float().cpu())
+    """(samples, ...) -> (samples, numbers): a copy, as parameters and buffers are changed in place."""
+    read: Array = values.detach().flatten(1).float().cpu().numpy().copy()
     return read

@@ -129,9 +129,9 @@ def vanishing_gradients(readings: Readings) -> Seen | None:
     title="Exploding gradients",
     unit="times the last layer's gradient",
     watch=1e2,
-    act=1e4,
-    because="Layers of one network differ by factors of ten; at a hundred the first layers already overshoot where the "
-    "last ones hardly move.",
+    act=1e3,
+    because="Layers of one network differ by factors of ten; at a hundred the first layers overshoot where the last "
+    "ones hardly move, and at a thousand no common learning rate suits both.",
     reason="The gradient swells on its way back through the network.",
     remedy="Add normalisation layers, start with smaller weights, or clip gradients.",
     change=_normalised,
