@@ -24,7 +24,7 @@ from losslens.report.document import (
     Sweep,
     Yardstick,
 )
-from losslens.report.findings import RowFinding
+from losslens.report.findings import RowFinding, title
 
 REPEATS = 5
 CLASSES = {"alpha": 886, "beta": 525, "ductal": 386, "acinar": 258, "delta": 214, "gamma": 197, "stellate": 54,
@@ -183,7 +183,7 @@ INSIDE = {
 
 def _finding(*spec: object) -> RowFinding:
     name, where, verdict, value, unit, threshold, epoch, repeats, reason, remedy = spec
-    return RowFinding(name=name, title=name.replace("_", " "), where=where, verdict=verdict, value=value, unit=unit,
+    return RowFinding(name=name, title=title(name), where=where, verdict=verdict, value=value, unit=unit,
                       threshold=threshold, epoch=epoch, repeats=repeats, looked=REPEATS, reason=reason,
                       remedy=remedy)  # fmt: skip
 

@@ -414,14 +414,14 @@ def inside_section(report: Document) -> str:
 
 def test_the_page_tells_what_went_wrong_the_losers_first():
     said = inside_section(REPORT)
-    places = [said.index(f"{part}") for part in ("Laplace<small", "exploding gradients", "mae<small", "saturated units",
-                                                  "narrow output", "Nothing went wrong inside in Huber")]  # fmt: skip
+    places = [said.index(f"{part}") for part in ("Laplace<small", "Exploding gradients", "mae<small", "Saturated units",
+                                                  "Output range", "Nothing went wrong inside in Huber")]  # fmt: skip
     assert places == sorted(places)
     assert "in 2 of 5 repeats, from epoch 3" in said
     assert "0.81 share of units, threshold 0.5" in said
     assert "&lt;the largest&gt;" in said
     assert "2 more looked at and found fine" in said
-    assert "dead units" not in said
+    assert "Dead ReLU units" not in said
     assert "2 things looked at in each, all fine" in said
     assert '<a href="#inside">' in html.render(REPORT)
 
@@ -436,7 +436,7 @@ def test_the_page_says_plainly_that_nothing_went_wrong():
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_terminal_lists_what_must_be_acted_on_with_the_remedy(width: int):
     said = " ".join(printed(REPORT, width, gate=False).split())
-    assert "Laplace exploding gradients (decoder 2): 3.1e+09, threshold 1e+03, in 5 of 5 repeats. Lower the" in said
+    assert "Laplace Exploding gradients (decoder 2): 3.1e+09, threshold 1e+03, in 5 of 5 repeats. Lower the" in said
     assert "mae saturated units (output): 0.81 share of units, threshold 0.5, in 2 of 5 repeats. Use a linear" in said
     assert "narrow output" not in said
     sound = REPORT.model_copy(update={"rows": [REPORT.row("mse")]})
@@ -446,7 +446,7 @@ def test_the_terminal_lists_what_must_be_acted_on_with_the_remedy(width: int):
 def test_the_terminal_lists_few_of_many():
     many = [finding for finding in REPORT.row("mae").findings if finding.verdict == "act"] * 9
     report = REPORT.model_copy(update={"rows": [REPORT.row("mae").model_copy(update={"findings": many})]})
-    assert printed(report).count("saturated units") == 6
+    assert printed(report).count("Saturated units") == 6
     assert "and 3 more: losslens diagnose" in printed(report)
 
 
@@ -473,7 +473,7 @@ def test_repeats_are_joined_to_the_worst_verdict_and_the_median_of_those_in_whic
                trial(1, seen("watch", 0.6, 2), seen("fine", 0.3, 0, "b")), trial(2, seen("act", 0.9, 5))]  # fmt: skip
     first, second = gather(results)
     assert (first.verdict, first.value, first.repeats, first.looked, first.epoch) == ("act", 0.8, [1, 2, 4], 4, 2)
-    assert (first.reason, first.change, first.title) == ("0.8", {"training.learning_rates": [0.8]}, "dead units")
+    assert (first.reason, first.change, first.title) == ("0.8", {"training.learning_rates": [0.8]}, "Dead ReLU units")
     assert (second.where, second.verdict, second.repeats, second.looked, second.epoch) == ("b", "fine", [], 2, None)
     assert second.value == pytest.approx(0.2)
     assert RowFinding.model_validate_json(first.model_dump_json()) == first
