@@ -437,8 +437,8 @@ def test_the_page_says_plainly_that_nothing_went_wrong():
 def test_the_terminal_lists_what_must_be_acted_on_with_the_remedy(width: int):
     said = " ".join(printed(REPORT, width, gate=False).split())
     assert "Laplace Exploding gradients (decoder 2): 3.1e+09, threshold 1e+03, in 5 of 5 repeats. Lower the" in said
-    assert "mae saturated units (output): 0.81 share of units, threshold 0.5, in 2 of 5 repeats. Use a linear" in said
-    assert "narrow output" not in said
+    assert "mae Saturated units (output): 0.81 share of units, threshold 0.5, in 2 of 5 repeats. Use a linear" in said
+    assert "Output range" not in said
     sound = REPORT.model_copy(update={"rows": [REPORT.row("mse")]})
     assert "Nothing went wrong inside that must be acted on." in printed(sound)
 
