@@ -121,7 +121,7 @@ def train(spec: Any, folder: Path, watched: bool) -> tuple[float, float, Any]:
 
     def watch(training: Any) -> Watching:
         start = time.process_time()
-        watching = Watching(spec, training)
+        watching = Watching(spec, AutoencoderReader(training))
         own[0] += time.process_time() - start
         watching.read = timed(watching.read, own)
         return watching
