@@ -85,6 +85,7 @@ def compare(
     cut: Annotated[
         str, typer.Option(help="Methods' weights are divided by it at first; several (1,3,9) compare.")
     ] = "1",
+    cut_form: Annotated[str, typer.Option(help="What a cut divides: all, weights, exact or last.")] = "all",
     grad_scale: Annotated[
         float, typer.Option(help="Methods' gradients at embeddings, times the norm to this power.")
     ] = 0.0,
@@ -148,6 +149,7 @@ def compare(
         models=listed(models),
         methods=listed(methods),
         cut=[number(each) for each in listed(cut)],
+        cut_form=cut_form,
         grad_scale=grad_scale,
         views=views,
         code_sizes=[whole(size) for size in listed(code)],

@@ -26,7 +26,7 @@ def pretrain(
     layer: Layer = None,
     kind: Kind = None,
     cut: Annotated[float, typer.Option(help="Weights are divided by it before training; 1 for none.")] = 1.0,
-    cut_form: Annotated[str, typer.Option(help="Which weights, and how: all by default.")] = "all",
+    cut_form: Annotated[str, typer.Option(help="What the cut divides: all, weights, exact or last.")] = "all",
     grad_scale: Annotated[float, typer.Option(help="Gradients at embeddings, times the norm to this power.")] = 0.0,
     views: Annotated[str, typer.Option(help="As NAME,NAME:OPTION=VALUE: losslens list views.")] = "",
     head: Annotated[int, typer.Option(help="Width of the heads.")] = 128,
