@@ -198,7 +198,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 rows = [*judged(name, method, by_form[form][method], form, level)]
                 found += rows
                 told.append(sentence(rows))
-    head = ["data", "method", "form", "cut", "decay", "level", "epochs to it", "sooner than cut 1 without decay; with its own",
+    head = ["data", "method", "form", "cut", "decay", "level", "epochs to it",
+            "sooner than cut 1 without decay; with its own",
             "accuracy from, to", "lead in the last", "norm from, to"]  # fmt: skip
     report(
         f"Epochs to a level of accuracy, {budget['repeats']} splits",
