@@ -46,7 +46,7 @@ def constant_output(readings: Readings) -> Seen | None:
     pair = _pair(readings)
     if pair is None or (known := _spread(pair[1])) == 0:
         return None
-    return Seen(min(_spread(pair[0]) / known, 1e30), "output")
+    return Seen(min(_spread(pair[0]) / known, 1e30))
 
 
 @diagnostic(
@@ -73,7 +73,7 @@ def narrow_output(readings: Readings) -> Seen | None:
     low, high, room = output.min(), output.max(), 0.05 * (target.max() - target.min())
     beyond = (target < low - room) | (target > high + room)
     figures = f"Outputs {low:.3g} to {high:.3g}, targets {target.min():.3g} to {target.max():.3g}."
-    return Seen(float(beyond.mean()), "output", figures)
+    return Seen(float(beyond.mean()), figures=figures)
 
 
 @diagnostic(
@@ -96,4 +96,4 @@ def norm_ratio(readings: Readings) -> Seen | None:
     if not (theirs > 0).any():
         return None
     ratio = float(np.median(ours[theirs > 0] / theirs[theirs > 0]))
-    return Seen(min(ratio, 1.0 / ratio) if ratio > 0 else 0.0, "output", f"Output over target: {ratio:.3g}.")
+    return Seen(min(ratio, 1.0 / ratio) if ratio > 0 else 0.0, figures=f"Output over target: {ratio:.3g}.")
