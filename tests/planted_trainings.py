@@ -17,6 +17,7 @@ from losslens.models.autoencoders import Autoencoder
 from losslens.models.objective import Batch, Objective
 from losslens.models.spec import ModelSpec, ObjectiveSpec, TermSpec
 from losslens.run.loop import Training
+from losslens.run.reading import AutoencoderReader
 from losslens.run.spec import SplitSpec, TrainingSpec, TransformSpec, TrialSpec
 from losslens.run.watching import Watching
 
@@ -61,7 +62,7 @@ def watched(
     parts = torch.arange(train), torch.arange(SAMPLES - VALID, SAMPLES)
     rate = spec.training.learning_rates[0]
     training = Training(model, objective, rate, spec.training, lambda index: Batch(rows[index]), *parts, seed)
-    training.watching = Watching(spec, training)
+    training.watching = Watching(spec, AutoencoderReader(training))
     return training, training.watching
 
 

@@ -266,7 +266,7 @@ def test_what_cannot_be_tried_is_told(run, diagnosing):
     assert [line.partition(":")[2] for line in found.not_tried] == [
         " the remedy of a cannot be tried: expected a trial that can be run, found training.speed: Extra inputs are "
         "not permitted.",
-        " the remedy of b cannot be tried: expected a change of model, objective, training, found split.seed.",
+        " the remedy of b cannot be tried: expected a change of model, objective, method, training, found split.seed.",
         " the remedy of c changes nothing (learning rates 1e-07 -> 1e-07).",
     ]
     assert not diagnosing

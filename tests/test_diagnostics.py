@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests import small_methods
 from tests.planted_trainings import CASES, dead, trial, watched
 from tests.small_runs import tiny
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ import losslens
 from losslens.faces.progress import Quiet, Told
 from losslens.measure.diagnostics import DIAGNOSTICS, DiagnosticEntry, Reading, Readings, judged
 from losslens.measure.findings import Finding
+from losslens.models.methods import METHODS
+from losslens.run.changed import changed
 from losslens.run.executors import Serial
 from losslens.run.listening import listening
 from losslens.run.spec import TrialResult, TrialSpec
@@ -76,16 +79,35 @@ def test_findings_come_pressing_first_and_fine_ones_without_words() -> None:
 def test_a_remedy_is_a_trial_that_can_be_run(name: str) -> None:
     """Paths lead to fields of the spec, and what comes out is another valid trial."""
     spec = trial(objective={"link": "sigmoid"}, activation="tanh")
-    changed = spec.model_dump(mode="json")
+    plain = spec.model_dump(mode="json")
     change = DIAGNOSTICS[name].change(spec)
     for path, value in change.items():
         *parts, last = path.split(".")
-        place: Any = changed
+        place: Any = plain
         for part in parts:
             place = place[part]
         assert last in place
         place[last] = value
-    assert (TrialSpec.model_validate(changed).id != spec.id) == (change != {} and name != "posterior_collapse")
+    assert (TrialSpec.model_validate(plain).id != spec.id) == (change != {} and name != "posterior_collapse")
+
+
+@pytest.mark.parametrize("name", ["simsiam", "moco_v2"])
+def test_remedies_of_methods_are_trials_that_can_be_run(name: str) -> None:
+    plain = small_methods.trial(name, small_methods.planted(60), weight_decay=0.0)
+    recommended = METHODS[name].cut or 3.0
+    fading, growing = (DIAGNOSTICS[each] for each in ("cosine_gradient_fading", "norm_growth"))
+    cut = changed(plain, fading.change(plain))
+    assert cut.method is not None
+    assert cut.method.cut == recommended
+    assert fading.change(cut) == growing.change(plain) == {"training.weight_decay": 5e-4}
+    decayed = changed(cut, growing.change(cut))
+    assert growing.change(decayed) == {"training.weight_decay": 5e-3}
+    for entry in ("dead_units", "learning_rate_too_high"):
+        slower = changed(plain, DIAGNOSTICS[entry].change(plain)).training
+        assert slower is not None
+        assert plain.training is not None
+        assert slower.learning_rates[0] == pytest.approx(plain.training.learning_rates[0] / 5)
+    assert not fading.change(trial())
 
 
 def test_the_remedy_of_a_collapsed_posterior_weakens_the_divergence() -> None:

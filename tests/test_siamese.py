@@ -206,6 +206,9 @@ def test_a_continued_training_is_the_uninterrupted_one(tmp_path, name, monkeypat
     assert again.epoch == 2
     again.run()
     assert again.course == whole.course
+    assert again.result().findings == whole.result().findings
+    assert [look.epoch for look in again.watching.looks] == [0, 1, 2, 3, 4]
+    assert [repr(look) for look in again.watching.looks] == [repr(look) for look in whole.watching.looks]
     for (label, one), other in zip(
         again.network.state_dict().items(), whole.network.state_dict().values(), strict=True
     ):

@@ -16,7 +16,7 @@ from losslens.faces.folder import claim, earlier, held, place
 from losslens.faces.method_settings import TEMPERATURES, decays_of, methods_of
 from losslens.faces.origin import source_of
 from losslens.faces.outcome import Comparison, Run, finish
-from losslens.faces.progress import Bars, Quiet
+from losslens.faces.progress import Bars, Quiet, Told
 from losslens.faces.settings import at_least, network, precision_of, training, within
 from losslens.faces.writers import write_matrix
 from losslens.run.composition import Shared, shape_named
@@ -161,7 +161,7 @@ def _pretrain(
                 shown += 1
                 advance(_note(course))
 
-        complete([own], data.folder, store, Serial(Watched(watch, state)), clock, lambda: None)
+        complete([own], data.folder, store, Serial(Watched(watch, state)), clock, lambda: None, Told(progress))
 
 
 _SHOWN = {"loss": "loss", "norm": "norm", "knn_accuracy": "kNN"}

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from losslens.measure.diagnostics import DIAGNOSTICS
 from losslens.measure.findings import VERDICTS, Finding, Verdict
 from losslens.report.parts import Number, Part
 from losslens.run.spec import TrialResult
@@ -48,12 +49,12 @@ class RowFinding(Part):
 
 
 def title(name: str) -> str:
-    """How a diagnosis is called.
+    """How a diagnosis is called; one that this version does not have, by its name.
 
-    >>> title("dead_units")
-    'dead units'
+    >>> title("dead_units"), title("some_other_thing")
+    ('Dead ReLU units', 'some other thing')
     """
-    return name.replace("_", " ")
+    return DIAGNOSTICS[name].title if name in DIAGNOSTICS else name.replace("_", " ")
 
 
 def gather(results: Iterable[TrialResult]) -> list[RowFinding]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from losslens.run.spec import TrialSpec
 from losslens.vocabulary.errors import BadInput
 
-CHANGEABLE = ("model", "objective", "training")  # data, split, preprocessing and seed are what a pair shares
+CHANGEABLE = ("model", "objective", "method", "training")  # data, split, preprocessing and seed are what a pair shares
 
 
 def changed(spec: TrialSpec, change: Mapping[str, Any]) -> TrialSpec:

@@ -1,4 +1,4 @@
-"""The state of a training as one file: networks, optimiser, generators, and a few values beside."""
+"""The state of a training as one file: networks, optimiser, generators, arrays, and a few values beside."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class State:
-    """Everything that the next steps depend on; ``identity`` says of what training it is the state."""
+    """Everything that the next steps depend on; ``identity`` says of what training it is the state.
+
+    ``arrays`` are kept beside; loading puts those of the file there.
+    """
 
     identity: str
     modules: Mapping[str, nn.Module]
     optimiser: torch.optim.Optimizer
     generators: Mapping[str, torch.Generator] = field(default_factory=dict)
+    arrays: dict[str, Tensor] = field(default_factory=dict)
 
     def save(self, path: Path, about: dict[str, Any]) -> None:
         """Write it at once, with values that JSON can hold."""
@@ -30,6 +34,7 @@ class State:
         for place, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{place}.{name}": v for name, v in state.items() if v is not None}
         tensors |= {f"generator.{name}": each.get_state() for name, each in self.generators.items()}
+        tensors |= {f"array.{name}": value for name, value in self.arrays.items()}
         fresh = path.with_name(f".{path.name}.partial")
         path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {name: value.contiguous() for name, value in tensors.items()}
@@ -51,6 +56,7 @@ class State:
         for name, generator in self.generators.items():
             generator.set_state(tensors[f"generator.{name}"])
         self._restore(_under("optimiser", tensors))
+        self.arrays.update(_under("array", tensors))
         about: dict[str, Any] = json.loads(header["about"])
         return about
 

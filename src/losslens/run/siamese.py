@@ -22,7 +22,9 @@ from losslens.run.batches import Rows, chunks, shuffled
 from losslens.run.checkpoint import State
 from losslens.run.course import ROWS, TRAINING_ROWS, Course, Probe, is_read, numbered
 from losslens.run.prepared import Prepared
+from losslens.run.reading import SiameseReader
 from losslens.run.spec import Fit, TrialResult, TrialSpec
+from losslens.run.watching import Watching, packed, unpacked
 
 CHECKPOINT_SECONDS = 10.0
 MOMENTUM = 0.9
@@ -72,10 +74,12 @@ class Pretraining:
         self.epoch, self.seconds, self.diverged = 0, 0.0, ""
         self.probe = _probe(self, data)
         self.course: Course = {name: [value] for name, value in self.probe.read(self.network, self.objective).items()}
+        self.watching = Watching(spec, SiameseReader(self))
 
     def run(self, looking: Watched = UNSEEN) -> None:
         """Train to the last epoch, or until a value is not finite; a file keeps the state now and then."""
         began = saved = time.perf_counter()
+        self.watching.speak()
         while self.epoch < self.training.epochs and not self.diverged:
             loss = self.one_epoch()
             self.record(loss)
@@ -115,6 +119,9 @@ class Pretraining:
         for name, values in self.course.items():
             values.append(read.get(name))
         self.course["loss"][-1] = None if self.diverged else loss
+        self.watching.look()
+        if self.epoch == self.training.epochs:
+            self.watching.close()
 
     def _read(self) -> dict[str, float | None]:
         return self.probe.read(self.network, self.objective)
@@ -144,6 +151,7 @@ class Pretraining:
             fits=(self._fit(),),
             parameters=sum(trained),
             seconds=self.seconds,
+            findings=self.watching.findings(),
         )
 
     def _fit(self) -> Fit:
@@ -160,21 +168,25 @@ class Pretraining:
 
     def save(self, path: Path) -> None:
         """Write everything that the next epochs depend on."""
+        looks, arrays = packed(self.watching.looks)
         about = {"epoch": self.epoch, "seconds": self.seconds, "diverged": self.diverged, "course": self.course}
-        self._state().save(path, about)
+        tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
+        self._state(tensors).save(path, {**about, "looks": looks})
 
     def load(self, path: Path) -> bool:
         """Continue from a file of the same trial; whether there was one that could be read."""
-        about = self._state().load(path)
+        state = self._state({})
+        about = state.load(path)
         if about is None:
             return False
         self.epoch, self.seconds, self.diverged = about["epoch"], about["seconds"], about["diverged"]
         self.course = about["course"]
+        self.watching.looks = unpacked(about["looks"], {name: value.numpy() for name, value in state.arrays.items()})
         return True
 
-    def _state(self) -> State:
+    def _state(self, arrays: dict[str, Tensor]) -> State:
         parts = {"network": self.network, "objective": self.objective}
-        return State(self.spec.id, parts, self.optimiser, {"order": self.order, "noise": self.noise})
+        return State(self.spec.id, parts, self.optimiser, {"order": self.order, "noise": self.noise}, arrays)
 
 
 def scheduled(step: int, steps: int, warm_up: float) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from losslens.run.hidden import hidden
 from losslens.run.loop import Corrupt, Training, train_best
 from losslens.run.precision import matmul_precision
 from losslens.run.prepared import Prepared, prepared
+from losslens.run.reading import AutoencoderReader
 from losslens.run.readout import fit_reader
 from losslens.run.siamese import UNSEEN, Pretraining, Watched, calibrate, viewed
 from losslens.run.spec import Fit, TrialResult, TrialSpec
@@ -72,7 +72,10 @@ def _trained(spec: TrialSpec, data: Prepared) -> Finished:
     rows = data.batches(_sees_counts(spec), device, spec.objective.classes)
     train, valid = torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid)
     corrupt = _corruption(spec, data)
-    watch = partial(Watching, spec)
+
+    def watch(training: Training) -> Watching:
+        return Watching(spec, AutoencoderReader(training))
+
     training, fits = train_best(make, spec.training, rows, train, valid, _seed(spec), corrupt, watch)
     trained = _result(spec, training, fits)
     if training.diverged and training.best_epoch == 0:

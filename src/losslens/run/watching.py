@@ -1,105 +1,103 @@
-"""Readings of the trainings of a comparison: a few validation rows, one pass forward, on a schedule."""
+"""Readings of the trainings of a run: taken on a schedule, judged as they come, kept in a file."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-import torch
-from torch import Tensor
+from typing import Any, Protocol
 
 from losslens.measure.diagnostics import Reading, Readings, is_read, judged
+from losslens.measure.diagnostics.readings import Array
 from losslens.measure.findings import Finding
-from losslens.models.autoencoders import Outputs
-from losslens.models.objective import Batch, Objective
 from losslens.run.listening import LISTENER
 from losslens.run.spec import TrialSpec
-from losslens.run.watch import Layers, Live, array
+from losslens.run.watch import Live
 
-if TYPE_CHECKING:
-    from losslens.run.loop import Training
+_WHOLE = ("embedding", "partner", "code", "mean", "output", "target")
+_BY_LAYER = ("silent", "saturated")
 
-ROWS = 64
+
+class Reader(Protocol):
+    """What knows how to look at a training of some kind."""
+
+    @property
+    def epoch(self) -> int:
+        """The epochs that are done."""
+
+    @property
+    def diverged(self) -> str:
+        """What became not finite; empty if nothing did."""
+
+    def read(self) -> Reading:
+        """One look at the network as it is."""
+
+    def known(self) -> Readings:
+        """What is known beside the looks: curves, learning rate, optimiser."""
 
 
 class Watching:
-    """Looks at one training of a trial after some of its epochs; takes no part in it.
+    """Looks at one training of a trial after some of its epochs; takes no part in it."""
 
-    The gradients are those that the last step of the epoch left, so that no pass backward is needed.
-    """
-
-    def __init__(self, spec: TrialSpec, training: Training) -> None:
-        self.spec, self.training = spec, training
-        self.layers = Layers(training.model)
-        self.batch = training.rows(training.valid[:: -(-len(training.valid) // ROWS)])
-        self.target = array(training.objective.target(self.batch))
+    def __init__(self, spec: TrialSpec, reader: Reader) -> None:
+        self.spec, self.reader = spec, reader
         self.looks: list[Reading] = []
         self.live = Live(None)
         self.read()
 
     def look(self) -> None:
         """Take a reading if the epoch is one of the schedule."""
-        if is_read(len(self.training.train_curve)) and not self.training.diverged:
+        if is_read(self.reader.epoch) and not self.reader.diverged:
+            self.read()
+
+    def close(self) -> None:
+        """Read the last epoch, if the schedule left it out: before other weights are put back."""
+        if self.looks[-1].epoch < self.reader.epoch and not self.reader.diverged:
             self.read()
 
     def speak(self) -> None:
-        """From now on tell what arises: this training has won the race of learning rates."""
+        """From now on tell what arises: this is the training whose network is kept."""
         tell = LISTENER.get()
         self.live = Live(tell and partial(tell, self.spec))
+        self.live.hear(self.readings(finished=False))
 
-    @torch.no_grad()
     def read(self) -> None:
-        """One pass forward, in evaluation mode and with the weights that are validated."""
-        model, objective, epoch = self.training.model, self.training.objective, len(self.training.train_curve)
-        model.eval()
-        gradients = self.layers.gradients_left() if epoch else {}
-        with self.training.parameters.averaged(), self.layers.seen() as seen:
-            outputs = model(self.batch.profiles)
-            linked = array(objective.linked(outputs.output, self.batch))
-            output = array(_output(objective, outputs, self.batch))
-        directions: dict[str, Any] = {"embedding": linked, "partner": self.target} if objective.head is not None else {}
-        mean = array(outputs.mean) if model.variational and outputs.mean is not None else None
-        self.looks.append(
-            Reading(
-                epoch,
-                code=array(outputs.code),
-                mean=mean,
-                output=output,
-                target=self.target,
-                gradients=gradients,
-                **seen,
-                **directions,
-            )
-        )
+        """Take a reading."""
+        self.looks.append(self.reader.read())
         self.live.hear(self.readings(finished=False))
 
     def readings(self, *, finished: bool = True) -> Readings:
         """Everything that was read so far."""
-        training = self.training
-        return Readings(
-            looks=tuple(self.looks),
-            train=tuple(training.train_curve),
-            start=training.valid_curve[0] if training.valid_curve else None,
-            valid=tuple(training.valid_curve[1:]),
-            lr=training.lr,
-            adaptive=True,
-            warm_up=training.objective.warm_up,
-            diverged=bool(training.diverged),
-            finished=finished,
-        )
-
-    def close(self) -> None:
-        """Read the last epoch, if the schedule left it out: before the best weights are put back."""
-        if self.looks[-1].epoch < len(self.training.train_curve) and not self.training.diverged:
-            self.read()
+        return replace(self.reader.known(), looks=tuple(self.looks), finished=finished)
 
     def findings(self) -> tuple[Finding, ...]:
         """What the training shows; fine ones are included."""
         return judged(self.readings(), self.spec)
 
 
-def _output(objective: Objective, outputs: Outputs, batch: Batch) -> Tensor:
-    """The output in the units of its target; of counts their mean, as an expected logarithm takes a quadrature."""
-    if not objective.on_counts:
-        return objective.reconstruct(outputs, batch)
-    return objective.linked(outputs.output, batch)
+def packed(looks: Sequence[Reading]) -> tuple[list[dict[str, Any]], dict[str, Array]]:
+    """Readings as values that JSON can hold, in which layers keep their order, and arrays by name."""
+    about: list[dict[str, Any]] = []
+    arrays: dict[str, Array] = {}
+    for place, look in enumerate(looks):
+        own = {name: getattr(look, name) for name in _WHOLE if look.has(name)}
+        own |= {f"{name}/{layer}": units for name in _BY_LAYER for layer, units in getattr(look, name).items()}
+        about.append({"epoch": look.epoch, "gradients": dict(look.gradients), "arrays": list(own)})
+        arrays |= {f"{place}/{name}": value for name, value in own.items()}
+    return about, arrays
+
+
+def unpacked(about: Sequence[Mapping[str, Any]], arrays: Mapping[str, Array]) -> list[Reading]:
+    """The readings again, as :func:`packed` was given them."""
+    return [_unpacked(each, f"{place}/", arrays) for place, each in enumerate(about)]
+
+
+def _unpacked(about: Mapping[str, Any], start: str, arrays: Mapping[str, Array]) -> Reading:
+    found: dict[str, Any] = {name: {} for name in _BY_LAYER}
+    for name in about["arrays"]:
+        part, _, layer = name.partition("/")
+        if layer:
+            found[part][layer] = arrays[start + name]
+        else:
+            found[part] = arrays[start + name]
+    return Reading(about["epoch"], **found, gradients=about["gradients"])

@@ -8,14 +8,27 @@ import numpy as np
 
 from losslens.measure.diagnostics.entry import Seen, diagnostic
 from losslens.measure.diagnostics.readings import Array, Reading, Readings
+from losslens.models.methods import METHODS
 
 ALIGNED = 0.45  # radians: a cosine of 0.9
+BRISK = 0.1  # radians per step
+USUAL_CUT = 3.0  # for a method of which none was published
+USUAL_DECAY = 5e-4  # with plain gradient steps
 
 
 def _cut(spec: Any) -> dict[str, Any]:
-    """Of a self-supervised method: smaller weights at the start."""
-    method = getattr(spec, "method", None)
-    return {} if method is None else {"method.cut": 3.0 * method.cut}
+    """Of a self-supervised method: the cut that is recommended for it; where it is cut as much, more weight decay."""
+    if spec.method is None:
+        return {}
+    cut = METHODS[spec.method.name].cut or USUAL_CUT
+    return {"method.cut": cut} if spec.method.cut < cut else _decay(spec)
+
+
+def _decay(spec: Any) -> dict[str, Any]:
+    """Of a self-supervised method: the usual weight decay of its optimiser, or ten times what it has."""
+    if spec.method is None:
+        return {}
+    return {"training.weight_decay": min(0.1, max(USUAL_DECAY, 10.0 * spec.training.weight_decay))}
 
 
 def _norms(rows: Array) -> Array:
@@ -72,17 +85,23 @@ def cosine_gradient_fading(readings: Readings) -> Seen | None:
     "ninth at 3, to a hundredth at 10.",
     reason="Embeddings compared by direction have grown, and every step now turns them less.",
     remedy="Add weight decay or a penalty on the norm.",
+    change=_decay,
     since=1,
 )
 def norm_growth(readings: Readings) -> Seen | None:
-    """The mean norm of embeddings compared by direction, over what it was at the first reading."""
+    """The mean norm of embeddings compared by direction, over what it was at the first reading.
+
+    Where the rate of plain gradient steps is known, growth counts from the norm at which a step turns an embedding by
+    a tenth of a radian: below it, as after a cut, steps overshoot, and growing does no harm.
+    """
     first, last = readings.first("embedding", "partner"), readings.latest("embedding", "partner")
     if first is None or last is None or first is last:
         return None
     assert first.embedding is not None
     assert last.embedding is not None
     before, now = float(_norms(first.embedding).mean()), float(_norms(last.embedding).mean())
-    return Seen(min(now / max(before, 1e-30), 1e30), figures=f"Mean norm {before:.3g} at first, now {now:.3g}.")
+    brisk = 0.0 if readings.lr is None or readings.adaptive else (readings.lr / BRISK) ** 0.5
+    return Seen(min(now / max(before, brisk, 1e-30), 1e30), figures=f"Mean norm {before:.3g} at first, now {now:.3g}.")
 
 
 @diagnostic(

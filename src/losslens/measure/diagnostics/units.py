@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from losslens.measure.diagnostics.entry import Seen, diagnostic
+from losslens.measure.diagnostics.entry import Seen, diagnostic, rates
 from losslens.measure.diagnostics.readings import Readings, Shares
 
 NEARLY_ALWAYS = 0.95  # of the samples
 
 
 def _activation(spec: Any) -> dict[str, Any]:
-    return {"model.activation": "leaky_relu"}
+    """Heads of a self-supervised method have activations of their own: there the rate is what can be changed."""
+    return {"model.activation": "leaky_relu"} if spec.method is None else rates(0.2)(spec)
 
 
 def _unbounded(spec: Any) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def posterior_collapse(readings: Readings) -> Seen | None:
 def _relative(readings: Readings) -> dict[str, float] | None:
     """Each layer's gradient over that of the last layer."""
     look = readings.latest("gradients")
-    if look is None or len(look.gradients) < 2:
+    if look is None or len(look.gradients) < 2 or np.isnan(list(look.gradients.values())).any():
         return None
     last = list(look.gradients.values())[-1]
     return {name: value / last for name, value in look.gradients.items()} if 0 < last < np.inf else None
