@@ -102,15 +102,15 @@ def pretrain(
         [method],
         cuts=cut,
         decays=decays_of(weight_decay, True)[0],
+        cut_form=cut_form,
         grad_scale=grad_scale,
         views=views,
-        shape_given=bool(shape),
+        head=at_least(2, head, "a head's width"),
         hidden=hidden,
+        shape_given=bool(shape),
         epochs=epochs,
         batch=batch,
         learning_rates=rates,
-        cut_form=cut_form,
-        head=at_least(2, head, "a head's width"),
         temperature=None if temperature is None else within(TEMPERATURES, temperature, "a temperature"),
     )
     request = Request(shared, (), (), None, 1, at_least(0, seed, "a seed"), (code,), asked)
