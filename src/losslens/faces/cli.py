@@ -30,6 +30,7 @@ from losslens.faces.options import (
     Transpose,
     listed,
     number,
+    print_comparison,
     print_json,
     whole,
 )
@@ -178,11 +179,7 @@ def compare(
         progress=automatic(),
         announce=None if json else text.render_gate,
     )
-    if json:
-        typer.echo(found.document.model_dump_json(indent=1))
-        return
-    text.render(found.document, gate=False)
-    typer.echo(f"Report: {found.folder / 'report.html'}")
+    print_comparison(found, json)
 
 
 @app.command(epilog="Examples:  losslens inspect cells.h5ad  |  losslens inspect table.tsv --transpose --json")

@@ -118,7 +118,9 @@ def compare(
     >>> sorted(row.key for row in found.document.rows)
     ['mae', 'mean_profile', 'mse', 'pca', 'zeros']
     """
-    profiles = read(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer, size=size)
+    reading: dict[str, Any] = {"label": label, "group": group, "id_column": id_column, "transpose": transpose}
+    reading |= {"layer": layer, "size": size}
+    profiles = read(data, **reading)
     seen = look(profiles, kind)
     clock, executor = Clock(seconds(budget)), executor_of(workers)
     folder = place(out, profiles.name)
@@ -177,8 +179,7 @@ def compare(
         )
         request = replace(request, methods=asked)
     intended = settle(profiles, seen, request)
-    source = source_of(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer)
-    claim(folder, before or manifest(intended, source))
+    claim(folder, before or manifest(intended, source_of(data, **reading)))
     if announce:
         announce(intended.facts, goal=intended.goal, refused=intended.refused)
     with held(folder):
