@@ -270,7 +270,7 @@ class _Elsewhere(Serial):
 def test_a_comparison_tells_in_one_process_and_with_workers(
     tmp_path: Path, executor: type[Serial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("losslens.faces.compare._executor", lambda workers: executor())
+    monkeypatch.setattr("losslens.faces.compare.executor_of", lambda workers: executor())
     ears = _Ears()
     data = np.random.default_rng(0).normal(size=(60, 8))
     options: dict[str, Any] = {"losses": ["mse"], "learning_rates": [5.0], "epochs": 6}
