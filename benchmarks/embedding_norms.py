@@ -2,7 +2,8 @@
 
 The gradient of a cosine fades as the norm of the embedding grows, so it has been recommended to divide first weights
 by a cut of 3 (contrastive methods) or 9 (methods without negatives) and to train with weight decay. SimCLR, SimSiam
-and BYOL are trained with cuts of 1, 3 and 9, with and without decay, on two sets of digits and two of single cells.
+and BYOL are trained with cuts of 1, 3 and 9, with and without decay, on two sets of digits and two of single cells;
+once cut are all parameters ("all", as the authors' code does it), once those of the last linear layer alone ("last").
 While they train, neighbours of validation samples (weighted by cosine, on features of the backbone) tell the label;
 nothing is chosen by it. Counted are the epochs until that accuracy reaches a level: nine tenths of the way from the
 median before training to the median at the end, over all settings and splits of a method. An untrained network may be
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
@@ -27,10 +29,11 @@ from stacked_denoising import digits, mnist_5k
 
 DATA = {"digits": digits, "mnist_5k": mnist_5k, "pancreas": pancreas, "citeseq_cbmc": citeseq_cbmc}
 CUTS, DECAYS = (1.0, 3.0, 9.0), (0.0, 5e-4)
+FORMS = ("all", "last")
 RECOMMENDED = {"simclr": 3.0, "simsiam": 9.0, "byol": 9.0}  # with the decay
 SHARE = 0.9  # of the way from the median first to the median last accuracy
 
-Setting = tuple[float, float]  # cut and weight decay
+Setting = tuple[Any, ...]  # cut and weight decay
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,11 @@ def verdict(sooner: Sequence[Beside], further: Sequence[Beside]) -> str:
     return "confirmed" if all(lead.low > 0 for lead in sooner) else "undecided"
 
 
-def judged(name: str, method: str, found: Courses) -> Iterator[dict[str, Any]]:
+def judged(
+    name: str, method: str, found: Courses, form: str = "all", level: float | None = None
+) -> Iterator[dict[str, Any]]:
     """Every setting of a method beside cut 1 without decay and beside cut 1 with the same."""
-    level = level_of(found)
+    level = level_of(found) if level is None else level
     for (cut, decay), own in found.items():
         epochs = {split: course.epochs(level) for split, course in own.items()}
         others = {
@@ -106,7 +111,7 @@ def judged(name: str, method: str, found: Courses) -> Iterator[dict[str, Any]]:
             if (cut, decay) != (1.0, theirs)
         }
         yield {
-            "data": name, "method": method, "cut": cut, "decay": decay, "level": level, "epochs": epochs,
+            "data": name, "method": method, "form": form, "cut": cut, "decay": decay, "level": level, "epochs": epochs,
             "never": sum(course.reached(level) is None for course in own.values()),
             "at the start": sum(course.reached(level) == 0 for course in own.values()),
             "first": {split: _ends(course.accuracy)[0] for split, course in own.items()},
@@ -128,7 +133,8 @@ def sentence(rows: Sequence[dict[str, Any]]) -> str:
     )
     start = f" In {own['at the start']} splits it was reached before training." if own["at the start"] else ""
     return (
-        f"{method} on {own['data']}: a cut of {cut:g} with decay {decay:g} is {verdict(sooner, further)}. It reaches "
+        f"{method} on {own['data']}: a cut of {cut:g} (form {own['form']}) with decay {decay:g} is "
+        f"{verdict(sooner, further)}. It reaches "
         f"{own['level']:.3f} in {fmean(own['epochs'].values()):.1f} epochs, not in {own['never']} of "
         f"{len(own['epochs'])} splits; {against}.{start}"
     )
@@ -148,8 +154,28 @@ def _row(each: dict[str, Any]) -> list[str]:
         f"{fmean(each['first'].values()):.3f} to {fmean(each['last'].values()):.3f}",
         "{:.3g} to {:.3g}".format(*each["norm"]),
     )
-    names = [each["data"], each["method"], f"{each['cut']:g}", f"{each['decay']:g}", f"{each['level']:.3f}"]
+    names = [
+        each["data"],
+        each["method"],
+        each["form"],
+        f"{each['cut']:g}",
+        f"{each['decay']:g}",
+        f"{each['level']:.3f}",
+    ]
     return [*names, epochs, told("sooner"), last, told("further"), norm]
+
+
+def measured(name: str, budget: dict[str, Any], folder: Path) -> dict[str, dict[str, Courses]]:
+    """The courses of every method by form of the cut; those that are not cut are trained once."""
+    values, how = DATA[name]()
+    own = {"weight_decay": list(DECAYS)} | how | budget
+    found: dict[str, dict[str, Courses]] = {}
+    for form, cuts in zip(FORMS, (CUTS, CUTS[1:]), strict=True):
+        document = compared(f"{name} {budget['epochs']} {form}", values, folder, cut=list(cuts), cut_form=form, **own)
+        found[form] = {method: courses(document, method, cuts) for method in budget["methods"]}
+    for method, own_courses in found["last"].items():
+        own_courses |= {setting: each for setting, each in found["all"][method].items() if setting[0] == 1.0}
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -163,21 +189,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = [asked.data] if asked.data else [*DATA][: 1 if asked.quick else None]
     told, found = [], []
     for name in names:
-        values, how = DATA[name]()
-        document = compared(
-            f"{name} {budget['epochs']}",
-            values,
-            asked.folder / "embedding-norms",
-            cut=list(CUTS),
-            weight_decay=list(DECAYS),
-            **how,
-            **budget,
-        )
+        by_form = measured(name, budget, asked.folder / "embedding-norms")
         for method in budget["methods"]:
-            rows = [*judged(name, method, courses(document, method, CUTS))]
-            found += rows
-            told.append(sentence(rows))
-    head = ["data", "method", "cut", "decay", "level", "epochs to it", "sooner than cut 1 without decay; with its own",
+            level = level_of(
+                {(form, *setting): own for form in FORMS for setting, own in by_form[form][method].items()}
+            )
+            for form in FORMS:
+                rows = [*judged(name, method, by_form[form][method], form, level)]
+                found += rows
+                told.append(sentence(rows))
+    head = ["data", "method", "form", "cut", "decay", "level", "epochs to it",
+            "sooner than cut 1 without decay; with its own",
             "accuracy from, to", "lead in the last", "norm from, to"]  # fmt: skip
     report(
         f"Epochs to a level of accuracy, {budget['repeats']} splits",

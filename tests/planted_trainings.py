@@ -23,7 +23,6 @@ from losslens.run.watching import Watching
 
 FEATURES, SAMPLES, VALID = 20, 160, 40
 Plant = Callable[[Autoencoder], None]
-Likeness = Callable[[Tensor, Tensor], Tensor]
 
 
 # --- autoencoders, in the loop of a comparison -----------------------------------------------------------------------
@@ -107,20 +106,14 @@ class Pairs(nn.Module):
         self.left, self.right = (nn.Parameter(norm * one) for one in both)
 
 
-def dot(left: Tensor, right: Tensor) -> Tensor:
-    """A cosine that somebody forgot to normalise."""
-    return (left * right).sum(1)
-
-
-def pairs(
-    seed: int, norm: float = 1.0, lr: float = 0.02, sign: float = 1.0, by: Likeness = functional.cosine_similarity
-) -> Readings:
+def pairs(seed: int, norm: float = 1.0, lr: float = 0.02, sign: float = 1.0, adaptive: bool = False) -> Readings:
     """Pairs that attract each other (or, with a negative sign, push each other away) by their cosine."""
     model = Pairs(seed, norm)
-    optimiser, watch = torch.optim.SGD(model.parameters(), lr), losslens.Watch(model, lr=lr)
+    optimiser = (torch.optim.Adam if adaptive else torch.optim.SGD)(model.parameters(), lr)
+    watch = losslens.Watch(model, lr=lr, adaptive=adaptive)
     for epoch in range(4):
         for _ in range(20 if epoch else 0):
-            loss = -sign * by(model.left, model.right).sum()
+            loss = -sign * functional.cosine_similarity(model.left, model.right).sum()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -182,7 +175,7 @@ class Case:
 longer = partial(autoencoder, epochs=30)
 CASES = {
     "cosine_gradient_fading": Case(partial(pairs, norm=60.0), pairs),
-    "norm_growth": Case(partial(pairs, lr=0.06, by=dot), partial(pairs, norm=0.02)),
+    "norm_growth": Case(partial(pairs, norm=0.02, adaptive=True), partial(pairs, adaptive=True)),
     "opposite_halves": Case(partial(pairs, lr=0.2, sign=-1.0), partial(pairs, lr=0.2)),
     "dimensional_collapse": Case(partial(autoencoder, hidden=(1,)), autoencoder),
     "direction_collapse": Case(partial(views, negatives=False), partial(views, negatives=True)),

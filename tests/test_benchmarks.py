@@ -99,9 +99,9 @@ def test_a_planted_effect_of_the_cut_is_judged(script, epochs, last, expected) -
     norms = script("embedding_norms")
     rows = [*norms.judged("made", "simsiam", _planted(norms, epochs, last))]
     assert rows[0]["level"] == pytest.approx(0.3 + 0.9 * 0.6, abs=0.01)
-    assert f"a cut of 9 with decay 0.0005 is {expected}." in norms.sentence(rows)
+    assert f"a cut of 9 (form all) with decay 0.0005 is {expected}." in norms.sentence(rows)
     assert {len(row["leads"]) for row in rows if row["cut"] > 1 and row["decay"]} == {2}
-    assert len(norms._row(rows[-1])) == 10
+    assert len(norms._row(rows[-1])) == 11
 
 
 def test_a_level_that_is_never_reached_counts_one_epoch_more(script) -> None:

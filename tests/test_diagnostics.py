@@ -124,6 +124,21 @@ def test_a_finding_says_when_it_arose() -> None:
     assert (found.name, found.verdict, found.epoch, found.where) == ("dead_units", "act", 3, "layer")
 
 
+def test_an_objective_that_warms_up_is_no_training_that_gets_worse() -> None:
+    rising = Readings(start=0.18, train=(0.10, 0.12, 0.14, 0.13, 0.12, 0.12))
+    entry = DIAGNOSTICS["learning_rate_too_high"]
+    values = [entry.see(replace(rising, warm_up=epochs)) for epochs in (0, 3)]
+    assert values[0] is not None
+    assert values[1] is not None
+    assert (values[0].value > 0.1, values[1].value) == (True, 0.0)
+
+
+def test_an_output_that_hardly_varies_is_not_called_narrow() -> None:
+    target = np.random.default_rng(0).normal(size=(40, 5))
+    looks = (Reading(at, output=0.01 * target, target=target) for at in (3, 5))
+    assert {one.name for one in judged(Readings(tuple(looks)))} == {"constant_output", "norm_ratio"}
+
+
 def test_what_stopped_being_finite_is_a_finding_in_the_result(tmp_path: Path) -> None:
     tiny(np.random.default_rng(0).normal(size=(60, 8)), tmp_path, losses=["mse"], learning_rates=[1e20], repeats=1)
     (result,) = (one for one in _results(tmp_path) if one.status == "diverged")
@@ -255,7 +270,7 @@ class _Elsewhere(Serial):
 def test_a_comparison_tells_in_one_process_and_with_workers(
     tmp_path: Path, executor: type[Serial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("losslens.faces.compare._executor", lambda workers: executor())
+    monkeypatch.setattr("losslens.faces.compare.executor_of", lambda workers: executor())
     ears = _Ears()
     data = np.random.default_rng(0).normal(size=(60, 8))
     options: dict[str, Any] = {"losses": ["mse"], "learning_rates": [5.0], "epochs": 6}

@@ -90,8 +90,8 @@ def test_corruptions_are_named_with_their_strength_and_emphasis():
 def test_pretraining_is_told_by_kind():
     lines = told("autoencoder", "stacked", "stacked_denoising")
     assert lines["Pretraining"].split("; ") == [
-        "stacked: 10 epochs for each layer, then all layers together",
-        "stacked denoising: 10 epochs for each layer on corrupted inputs (masking, rate 0.25), then all layers "
+        "stacked: 30 epochs for each layer, then all layers together",
+        "stacked denoising: 30 epochs for each layer on corrupted inputs (masking, rate 0.25), then all layers "
         "together",
     ]
 

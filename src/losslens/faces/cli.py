@@ -30,6 +30,7 @@ from losslens.faces.options import (
     Transpose,
     listed,
     number,
+    print_comparison,
     print_json,
     whole,
 )
@@ -85,6 +86,7 @@ def compare(
     cut: Annotated[
         str, typer.Option(help="Methods' weights are divided by it at first; several (1,3,9) compare.")
     ] = "1",
+    cut_form: Annotated[str, typer.Option(help="What a cut divides: all, weights, exact or last.")] = "all",
     grad_scale: Annotated[
         float, typer.Option(help="Methods' gradients at embeddings, times the norm to this power.")
     ] = 0.0,
@@ -148,6 +150,7 @@ def compare(
         models=listed(models),
         methods=listed(methods),
         cut=[number(each) for each in listed(cut)],
+        cut_form=cut_form,
         grad_scale=grad_scale,
         views=views,
         code_sizes=[whole(size) for size in listed(code)],
@@ -176,11 +179,7 @@ def compare(
         progress=automatic(),
         announce=None if json else text.render_gate,
     )
-    if json:
-        typer.echo(found.document.model_dump_json(indent=1))
-        return
-    text.render(found.document, gate=False)
-    typer.echo(f"Report: {found.folder / 'report.html'}")
+    print_comparison(found, json)
 
 
 @app.command(epilog="Examples:  losslens inspect cells.h5ad  |  losslens inspect table.tsv --transpose --json")

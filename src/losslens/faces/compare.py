@@ -68,6 +68,7 @@ def compare(
     models: Sequence[str] = (),
     methods: Sequence[str] = (),
     cut: float | Sequence[float] = 1.0,
+    cut_form: str = "all",
     grad_scale: float = 0.0,
     views: str = "",
     code: int = 32,
@@ -117,7 +118,9 @@ def compare(
     >>> sorted(row.key for row in found.document.rows)
     ['mae', 'mean_profile', 'mse', 'pca', 'zeros']
     """
-    profiles = read(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer, size=size)
+    reading: dict[str, Any] = {"label": label, "group": group, "id_column": id_column, "transpose": transpose}
+    reading |= {"layer": layer, "size": size}
+    profiles = read(data, **reading)
     seen = look(profiles, kind)
     clock, executor = Clock(seconds(budget)), executor_of(workers)
     folder = place(out, profiles.name)
@@ -164,6 +167,7 @@ def compare(
             profiles,
             methods,
             cuts=cut,
+            cut_form=cut_form,
             decays=decays,
             grad_scale=grad_scale,
             views=views,
@@ -175,8 +179,7 @@ def compare(
         )
         request = replace(request, methods=asked)
     intended = settle(profiles, seen, request)
-    source = source_of(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer)
-    claim(folder, before or manifest(intended, source))
+    claim(folder, before or manifest(intended, source_of(data, **reading)))
     if announce:
         announce(intended.facts, goal=intended.goal, refused=intended.refused)
     with held(folder):

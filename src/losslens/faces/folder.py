@@ -32,6 +32,7 @@ class Source(Spec):
     id_column: str | None = None
     transpose: bool = False
     layer: str | None = None
+    size: int | None = None
 
 
 class Manifest(Spec):

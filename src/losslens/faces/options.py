@@ -25,6 +25,17 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1))
 
 
+def print_comparison(found: Any, json: bool) -> None:
+    """Print a judged comparison, for programs or for people, who are told where the page is."""
+    from losslens.report import text
+
+    if json:
+        typer.echo(found.document.model_dump_json(indent=1))
+        return
+    text.render(found.document, gate=False)
+    typer.echo(f"Report: {found.folder / 'report.html'}")
+
+
 def listed(text: str | None) -> list[str]:
     """The parts of a comma-separated list."""
     return [part.strip() for part in (text or "").split(",") if part.strip()]

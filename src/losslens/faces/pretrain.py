@@ -39,6 +39,7 @@ def pretrain(
     id_column: str | None = None,
     transpose: bool = False,
     layer: str | None = None,
+    size: int | None = None,
     kind: str | None = None,
     cut: float = 1.0,
     cut_form: str = "all",
@@ -78,7 +79,9 @@ def pretrain(
     ...     found.recommended, found.model.transform(X).shape
     ('simsiam/cut=9/wd=0.0005', (60, 4))
     """
-    profiles = read(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer)
+    reading: dict[str, Any] = {"label": label, "group": group, "id_column": id_column, "transpose": transpose}
+    reading |= {"layer": layer, "size": size}
+    profiles = read(data, **reading)
     seen = look(profiles, kind)
     folder = place(out, f"pretrain-{profiles.name}")
     before = earlier(folder, profiles.content_hash, "pretraining")
@@ -103,21 +106,20 @@ def pretrain(
         [method],
         cuts=cut,
         decays=decays_of(weight_decay, True)[0],
+        cut_form=cut_form,
         grad_scale=grad_scale,
         views=views,
-        shape_given=bool(shape or profiles.sample_shape),
+        head=at_least(2, head, "a head's width"),
         hidden=hidden,
+        shape_given=bool(shape or profiles.sample_shape),
         epochs=epochs,
         batch=batch,
         learning_rates=rates,
-        cut_form=cut_form,
-        head=at_least(2, head, "a head's width"),
         temperature=None if temperature is None else within(TEMPERATURES, temperature, "a temperature"),
     )
     request = Request(shared, (), (), None, 1, at_least(0, seed, "a seed"), (code,), asked)
     intended = settle(profiles, seen, request)
-    source = source_of(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer)
-    claim(folder, before or manifest(intended, source))
+    claim(folder, before or manifest(intended, source_of(data, **reading)))
     if announce:
         announce(intended.facts, goal=intended.goal)
     with held(folder):

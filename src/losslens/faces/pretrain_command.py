@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from losslens.faces.options import Data, Group, IdColumn, Json, Kind, Label, Layer, Transpose, listed, whole
+from losslens.faces.options import (
+    Data,
+    Group,
+    IdColumn,
+    Json,
+    Kind,
+    Label,
+    Layer,
+    Size,
+    Transpose,
+    listed,
+    print_comparison,
+    whole,
+)
 
 PRETRAIN_EXAMPLES = (
     "Examples:  losslens pretrain digits --method simsiam --cut 9  |  "
@@ -24,9 +37,10 @@ def pretrain(
     id_column: IdColumn = None,
     transpose: Transpose = False,
     layer: Layer = None,
+    size: Size = None,
     kind: Kind = None,
     cut: Annotated[float, typer.Option(help="Weights are divided by it before training; 1 for none.")] = 1.0,
-    cut_form: Annotated[str, typer.Option(help="Which weights, and how: all by default.")] = "all",
+    cut_form: Annotated[str, typer.Option(help="What the cut divides: all, weights, exact or last.")] = "all",
     grad_scale: Annotated[float, typer.Option(help="Gradients at embeddings, times the norm to this power.")] = 0.0,
     views: Annotated[str, typer.Option(help="As NAME,NAME:OPTION=VALUE: losslens list views.")] = "",
     head: Annotated[int, typer.Option(help="Width of the heads.")] = 128,
@@ -55,15 +69,13 @@ def pretrain(
     from losslens.faces.progress import automatic
     from losslens.report import text
 
+    reading = {"label": label, "group": group, "id_column": id_column, "transpose": transpose, "layer": layer}
     found = run(
         data,
-        method=method,
-        label=label,
-        group=group,
-        id_column=id_column,
-        transpose=transpose,
-        layer=layer,
+        **reading,  # type: ignore[arg-type]
+        size=size,
         kind=kind,
+        method=method,
         cut=cut,
         cut_form=cut_form,
         grad_scale=grad_scale,
@@ -85,8 +97,6 @@ def pretrain(
         progress=automatic(),
         announce=None if json else text.render_gate,
     )
-    if json:
-        typer.echo(found.document.model_dump_json(indent=1))
-        return
-    text.render(found.document, gate=False)
-    typer.echo(f"Report: {found.folder / 'report.html'}\nEmbedding: {found.folder / EMBEDDING}")
+    print_comparison(found, json)
+    if not json:
+        typer.echo(f"Embedding: {found.folder / EMBEDDING}")

@@ -84,12 +84,12 @@ def learning_rate_too_low(readings: Readings) -> Seen | None:
 )
 def over_fitting(readings: Readings) -> Seen | None:
     """How much of its fall the validation loss has risen again since its best, while the training loss fell."""
-    valid, train = readings.curve("valid"), readings.curve("train")
-    if len(valid) < 4 or len(train) != len(valid) or not np.isfinite([valid, train]).all():
+    valid, train = readings.curve("valid"), readings.train
+    if len(valid) < 4 or len(train) < 3 or not np.isfinite(valid).all():
         return None
     best, after = int(valid.argmin()), len(valid) - 1 - int(valid.argmin())
     fall = valid[0] - valid[best]
-    if fall <= 0 or after == 0 or train[-1] >= train[best]:
+    if fall <= 0 or after == 0 or train[-1] >= train[max(0, len(train) - 1 - after)]:
         return Seen(0.0)
     recent = float(np.median(valid[-min(3, after) :]))
     figures = f"Lowest {after} epochs before the last."

@@ -8,6 +8,7 @@ import numpy as np
 
 from losslens.measure.diagnostics.entry import Seen, diagnostic
 from losslens.measure.diagnostics.readings import Array, Reading, Readings
+from losslens.measure.directions import directions, spread_of
 from losslens.models.methods import METHODS
 
 ALIGNED = 0.45  # radians: a cosine of 0.9
@@ -35,15 +36,11 @@ def _norms(rows: Array) -> Array:
     return np.asarray(np.linalg.norm(rows.astype(np.float64), axis=1))
 
 
-def _unit(rows: Array) -> Array:
-    return rows.astype(np.float64) / np.maximum(_norms(rows), 1e-30)[:, None]
-
-
 def _angles(look: Reading) -> Array:
     """The angle of each pair in radians, exact also near 0 and pi."""
     assert look.embedding is not None
     assert look.partner is not None
-    one, other = _unit(look.embedding), _unit(look.partner)
+    one, other = directions(look.embedding), directions(look.partner)
     angles: Array = 2.0 * np.arctan2(np.linalg.norm(one - other, axis=1), np.linalg.norm(one + other, axis=1))
     return angles
 
@@ -184,5 +181,4 @@ def direction_collapse(readings: Readings) -> Seen | None:
     if look is None or look.target is not None:
         return None
     assert look.embedding is not None
-    unit = _unit(look.embedding)
-    return Seen(float(unit.std(0).mean() * np.sqrt(unit.shape[1])), "embedding")
+    return Seen(spread_of(look.embedding), "embedding")

@@ -72,9 +72,12 @@ class Readings:
         return max(len(self.train), len(self.valid), self.looks[-1].epoch if self.looks else 0)
 
     def curve(self, part: Literal["train", "valid"]) -> Array:
-        """The losses of a part by epoch, from before the first step if that is known, without a warm-up."""
-        own: tuple[float, ...] = getattr(self, part)
-        return np.array(own if self.start is None else (self.start, *own))[self.warm_up :]
+        """The losses of a part by epoch, from before the first step if that is known.
+
+        Training losses of a warm-up are left out: validation counts every term in full, training does not yet.
+        """
+        own = self.valid if part == "valid" else self.train[self.warm_up :]
+        return np.array(own if self.start is None else (self.start, *own))
 
     def latest(self, *names: str) -> Reading | None:
         """The last reading that has all of these."""

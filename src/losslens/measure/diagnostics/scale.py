@@ -9,6 +9,8 @@ import numpy as np
 from losslens.measure.diagnostics.entry import Seen, diagnostic, rates
 from losslens.measure.diagnostics.readings import Array, Readings
 
+VARIES = 0.15  # of the data's spread
+
 
 def _linear(spec: Any) -> dict[str, Any]:
     link = spec.objective.link
@@ -31,7 +33,7 @@ def _spread(rows: Array) -> float:
 @diagnostic(
     title="Constant output",
     unit="times the data's spread",
-    watch=0.15,
+    watch=VARIES,
     act=0.03,
     because="The square is about the share of variance that is explained: 2 % at 0.15, a thousandth at 0.03.",
     reason="The output is nearly the same for every sample.",
@@ -44,31 +46,34 @@ def constant_output(readings: Readings) -> Seen | None:
     pair = _pair(readings)
     if pair is None or (known := _spread(pair[1])) == 0:
         return None
-    return Seen(min(_spread(pair[0]) / known, 1e30), "output")
+    return Seen(min(_spread(pair[0]) / known, 1e30))
 
 
 @diagnostic(
     title="Output range narrower than the data's",
     unit="share of target values out of reach",
-    watch=0.02,
-    act=0.1,
-    because="Reconstructions shrink towards the mean, so that about a hundredth of the values is always beyond them; a "
-    "tenth is what an output activation cuts off.",
+    watch=0.05,
+    act=0.2,
+    because="Reconstructions shrink towards the mean, so that some hundredths of the values are always beyond them; a "
+    "fifth is what an output activation cuts off.",
     reason="Targets lie beyond every value that the output takes.",
     remedy="Use an output activation whose range holds the data, or scale the data into it.",
     change=_linear,
     since=3,
 )
 def narrow_output(readings: Readings) -> Seen | None:
-    """The share of target values outside the range of all outputs, with a twentieth of the data's range to spare."""
+    """The share of target values outside the range of all outputs, with a twentieth of the data's range to spare.
+
+    Where the output hardly varies, ``constant_output`` speaks instead.
+    """
     pair = _pair(readings)
-    if pair is None:
+    if pair is None or _spread(pair[0]) < VARIES * _spread(pair[1]):
         return None
     output, target = pair
     low, high, room = output.min(), output.max(), 0.05 * (target.max() - target.min())
     beyond = (target < low - room) | (target > high + room)
     figures = f"Outputs {low:.3g} to {high:.3g}, targets {target.min():.3g} to {target.max():.3g}."
-    return Seen(float(beyond.mean()), "output", figures)
+    return Seen(float(beyond.mean()), figures=figures)
 
 
 @diagnostic(
@@ -91,4 +96,4 @@ def norm_ratio(readings: Readings) -> Seen | None:
     if not (theirs > 0).any():
         return None
     ratio = float(np.median(ours[theirs > 0] / theirs[theirs > 0]))
-    return Seen(min(ratio, 1.0 / ratio) if ratio > 0 else 0.0, "output", f"Output over target: {ratio:.3g}.")
+    return Seen(min(ratio, 1.0 / ratio) if ratio > 0 else 0.0, figures=f"Output over target: {ratio:.3g}.")
