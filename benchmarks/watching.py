@@ -111,8 +111,8 @@ def train(spec: Any, folder: Path, watched: bool) -> tuple[float, float, Any]:
 
     from losslens.run.loop import train_best
     from losslens.run.prepared import prepared
-    from losslens.run.trial import _maker, _seed, _sees_counts
     from losslens.run.reading import AutoencoderReader
+    from losslens.run.trial import _maker, _seed, _sees_counts
     from losslens.run.watching import Watching
 
     data = prepared(folder, spec.split, spec.transform)
