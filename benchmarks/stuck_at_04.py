@@ -12,6 +12,7 @@ samples. PCA of the same code size and the mean profile stand beside.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ from torch import Tensor, nn
 
 import losslens
 from _comparing import TEST_SHARE, Beside, beside, parser, report
-from _timing import say
+from _timing import save, say
 from losslens.measure.evidence import Evidence
 from losslens.measure.findings import Finding
 from losslens.measure.reconstruction import cosine, pearson, r2
@@ -225,7 +226,7 @@ def baselines(parts: Parts, seed: int) -> dict[str, dict[str, float]]:
     return {f"PCA of {CODE}": parts.scores(torch.from_numpy(back).float()), "mean profile": parts.scores(nothing)}
 
 
-def said(splits: Sequence[dict[str, Any]], verdicts: Sequence[str] = ("act", "watch")) -> str:
+def said(splits: Sequence[dict[str, Any]]) -> str:
     """The findings of the first trainings: verdict, median value, and in how many splits."""
     found: dict[tuple[str, str], list[float]] = {}
     for one in splits:
@@ -234,7 +235,6 @@ def said(splits: Sequence[dict[str, Any]], verdicts: Sequence[str] = ("act", "wa
     told = [
         f"{verdict} {name} {median(values):.3g} ({len(values)} of {len(splits)})"
         for (verdict, name), values in sorted(found.items(), key=lambda item: item[0][0])
-        if verdict in verdicts
     ]
     return "; ".join(told) or "nothing"
 
@@ -289,6 +289,20 @@ def leads(found: dict[str, list[dict[str, Any]]], pca: Sequence[float]) -> dict[
     }
 
 
+def one_split(profiles: Any, repeat: int, epochs: int, most: int, kept: Path) -> dict[str, Any]:
+    """Baselines and all mistakes on one split; kept in a file, so that the script goes on where it was stopped."""
+    if kept.exists():
+        found: dict[str, Any] = json.loads(kept.read_text())
+        return found
+    parts, mistakes = Parts.of(profiles, repeat), {}
+    for name, mistake in MISTAKES.items():
+        mistakes[name] = one = followed(mistake.setup, parts, epochs, repeat, most)
+        say(f"split {repeat}, {name}: {column([one], 'cosine', 0)[0]:.3f}, {one['followed']}")
+    found = {"mistakes": mistakes, "baselines": baselines(parts, repeat)}
+    save(found, kept)
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     from losslens.data.readers import read
 
@@ -297,23 +311,16 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     asked = options.parse_args(arguments)
     epochs, repeats, most = (2, 2, 1) if asked.quick else (asked.epochs, asked.repeats, MOST)
     torch.set_num_threads(1)
-    profiles, found, beside_it = read("pancreas"), {name: [] for name in MISTAKES}, []
-    for repeat in range(repeats):
-        parts = Parts.of(profiles, repeat)
-        beside_it.append(baselines(parts, repeat))
-        for name, mistake in MISTAKES.items():
-            found[name].append(followed(mistake.setup, parts, epochs, repeat, most))
-            say(f"split {repeat}, {name}: {column(found[name], 'cosine', 0)[-1]:.3f}, {found[name][-1]['followed']}")
+    folder, profiles = asked.folder / "stuck-at-04" / f"{epochs}-{most}", read("pancreas")
+    splits = [one_split(profiles, at, epochs, most, folder / f"{at}.json") for at in range(repeats)]
+    found = {name: [one["mistakes"][name] for one in splits] for name in MISTAKES}
+    others = {name: [one["baselines"][name] for one in splits] for name in splits[0]["baselines"]}
     head = ["mistake", "held-out cosine", "Pearson", "R2", "cosine of logs", "what the verdicts said", "meant",
             "remedies followed (splits)", "cosine after", "gain"]  # fmt: skip
-    rows = [row(name, splits) for name, splits in found.items()]
-    rows += [row_of_baseline(name, [one[name] for one in beside_it]) for name in beside_it[0]]
-    also = leads(found, [one[f"PCA of {CODE}"]["cosine"] for one in beside_it])
-    result = {
-        "mistakes": found,
-        "baselines": beside_it,
-        "leads": {name: vars(one) for name, one in also.items()},
-    }
+    rows = [row(name, each) for name, each in found.items()]
+    rows += [row_of_baseline(name, each) for name, each in others.items()]
+    also = leads(found, [one["cosine"] for one in others[f"PCA of {CODE}"]])
+    result = {"mistakes": found, "baselines": others, "leads": {name: vars(lead) for name, lead in also.items()}}
     report(f"Planted mistakes, {epochs} epochs, {repeats} splits", head, rows, asked.json, result)
     print("", *(f"Held-out cosine, {name}: {lead}." for name, lead in also.items()), sep="\n")
     return result
