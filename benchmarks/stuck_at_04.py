@@ -35,7 +35,7 @@ from losslens.measure.findings import Finding
 from losslens.measure.reconstruction import cosine, pearson, r2
 from losslens.report.statistics import corrected_interval
 
-HIDDEN, CODE, BATCH = 256, 32, 128
+HIDDEN, CODE, BATCH = 256, 32, 32
 MOST = 4  # remedies in turn
 ENDS: dict[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 
@@ -307,7 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     from losslens.data.readers import read
 
     options = parser(__doc__ or "")
-    options.add_argument("--epochs", type=int, default=30, help="of each training")
+    options.add_argument("--epochs", type=int, default=12, help="of each training")
     asked = options.parse_args(arguments)
     epochs, repeats, most = (2, 2, 1) if asked.quick else (asked.epochs, asked.repeats, MOST)
     torch.set_num_threads(1)
