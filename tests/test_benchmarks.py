@@ -28,7 +28,7 @@ def script(monkeypatch: pytest.MonkeyPatch):
     return _script
 
 
-@pytest.mark.parametrize("name", ["training", "sweep", "implicit", "embedding_norms", "watching"])
+@pytest.mark.parametrize("name", ["training", "sweep", "implicit", "embedding_norms", "watching", "stuck_at_04"])
 def test_help(name: str) -> None:
     done = subprocess.run([sys.executable, FOLDER / f"{name}.py", "--help"], capture_output=True, text=True, check=True)
     assert "--quick" in done.stdout
@@ -108,3 +108,52 @@ def test_a_level_that_is_never_reached_counts_one_epoch_more(script) -> None:
     course = script("embedding_norms").Course([0.1, None, 0.5, None, 0.7], [1.0])
     assert [course.epochs(level) for level in (0.05, 0.5, 0.6, 0.8)] == [0, 2, 4, 5]
     assert (course.reached(0.8), course.last) == (None, 0.7)
+
+
+def _made_parts(stuck):
+    """Standardised profiles of 60 features on 4 hidden ones."""
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(500, 4)) @ random.normal(size=(4, 60)) / 2 + 0.3 * random.normal(size=(500, 60))
+    tensor = stuck.torch.from_numpy(rows).float()
+    return stuck.Parts(tensor[:300], tensor[300:400], tensor[400:], stuck.torch.zeros(60), stuck.torch.ones(60))
+
+
+def test_following_the_verdict_on_a_sigmoid_output_takes_it_away(script) -> None:
+    stuck = script("stuck_at_04")
+    one = stuck.followed(stuck.Setup(output="sigmoid"), _made_parts(stuck), 20, 0, 1)
+    assert one["followed"] == ["narrow_output"]
+    assert [each["setup"]["output"] for each in one["rounds"]] == ["sigmoid", "linear"]
+    before, after = (stuck.column([one], "cosine", at)[0] for at in (0, -1))
+    assert after > before + 0.1
+    assert "act narrow_output" in stuck.said([one])
+    assert stuck.named([one], "narrow_output") == "narrow_output: 1, first 1, of 1"
+
+
+def test_a_finding_that_changes_nothing_is_passed_over(script) -> None:
+    stuck = script("stuck_at_04")
+    facts = {"verdict": "act", "value": 1.0, "unit": "", "threshold": 0.5, "epoch": 1, "reason": "", "remedy": ""}
+    found = [stuck.Finding(name=name, **facts) for name in ("norm_ratio", "narrow_output", "learning_rate_too_low")]
+    name, changed = stuck.advised(stuck.Setup(lr=1e-4), found)
+    assert (name, changed.lr) == ("learning_rate_too_low", pytest.approx(5e-4))
+    assert stuck.advised(stuck.Setup(), found[:2]) is None
+
+
+def test_what_is_planted_is_in_the_network(script) -> None:
+    stuck = script("stuck_at_04")
+    plain, dead = (stuck.network(stuck.Setup(bias=bias), 30) for bias in (None, -3.0))
+    assert plain[0].bias.abs().max() < 1
+    assert (dead[0].bias == -3.0).all()
+    assert isinstance(stuck.network(stuck.Setup(output="tanh"), 30)[-1], stuck.nn.Tanh)
+
+
+def test_the_story_runs_and_goes_on_where_it_was_stopped(script, tmp_path: Path, monkeypatch, capsys) -> None:
+    stuck = script("stuck_at_04")
+    names = ("none", "sigmoid output", "none, cosine as the loss")
+    monkeypatch.setattr(stuck, "MISTAKES", {name: stuck.MISTAKES[name] for name in names})
+    arguments = ["--quick", "--folder", str(tmp_path), "--json", str(tmp_path / "result.json")]
+    first = stuck.main(arguments)
+    monkeypatch.setattr(stuck, "followed", None)
+    assert stuck.main(arguments) == first
+    assert list(json.loads((tmp_path / "result.json").read_text())["found"]["mistakes"]) == list(names)
+    assert all(0.3 < one["cosine"] < 0.7 for one in first["baselines"]["PCA of 32"])
+    assert "sigmoid output" in capsys.readouterr().out
