@@ -49,7 +49,7 @@ def learning_rate_too_high(readings: Readings) -> Seen | None:
 
 
 def _moves(readings: Readings, curve: Array) -> Array:
-    """From epoch to epoch; the first is a fall if the validation loss fell.
+    """From epoch to epoch; a first rise is a fall if the validation loss fell.
 
     Before the first step only the validation part is measured, and the training part may be the harder one: of other
     samples, corrupted, or with dropout.
@@ -57,7 +57,7 @@ def _moves(readings: Readings, curve: Array) -> Array:
     moves = np.diff(curve)
     if readings.start is not None and len(readings.valid) > readings.warm_up:
         first = readings.valid[readings.warm_up] - readings.start
-        moves[0] = min(moves[0], first) if first <= 0 else moves[0]
+        moves[0] = first if first <= 0 < moves[0] else moves[0]
     return moves
 
 
