@@ -133,6 +133,17 @@ def test_an_objective_that_warms_up_is_no_training_that_gets_worse() -> None:
     assert (values[0].value > 0.1, values[1].value) == (True, 0.0)
 
 
+def test_a_training_part_that_is_harder_than_the_other_is_no_rise() -> None:
+    """Before the first step only the validation part was measured."""
+    train = (1.04, 1.03, 1.02, 1.00)
+    entry = DIAGNOSTICS["learning_rate_too_high"]
+    slow = entry.see(Readings(start=0.74, train=train, valid=(0.73, 0.72, 0.71, 0.70)))
+    wild = entry.see(Readings(start=0.74, train=train, valid=(1.03, 1.02, 1.01, 1.00)))
+    assert slow is not None
+    assert wild is not None
+    assert (entry.verdict(slow.value), entry.verdict(wild.value)) == ("fine", "act")
+
+
 def test_an_output_that_hardly_varies_is_not_called_narrow() -> None:
     target = np.random.default_rng(0).normal(size=(40, 5))
     looks = (Reading(at, output=0.01 * target, target=target) for at in (3, 5))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from losslens.measure.diagnostics.entry import Seen, diagnostic, rates
-from losslens.measure.diagnostics.readings import Readings
+from losslens.measure.diagnostics.readings import Array, Readings
 
 LARGEST = 1e6
 RESOLVED = 0.01  # of the first loss: changes below it are noise of the batches
@@ -42,10 +42,23 @@ def learning_rate_too_high(readings: Readings) -> Seen | None:
         return None
     if not np.isfinite(curve).all():
         return Seen(LARGEST, figures="The loss stopped being finite.")
-    moves = np.diff(curve)
+    moves = _moves(readings, curve)
     rises, falls = moves[moves > 0].sum(), -moves[moves < 0].sum()
     resolved = falls + RESOLVED * abs(curve[0])
     return Seen(float(min(rises / resolved, LARGEST)) if resolved > 0 else 0.0)
+
+
+def _moves(readings: Readings, curve: Array) -> Array:
+    """From epoch to epoch; a first rise is a fall if the validation loss fell.
+
+    Before the first step only the validation part is measured, and the training part may be the harder one: of other
+    samples, corrupted, or with dropout.
+    """
+    moves = np.diff(curve)
+    if readings.start is not None and len(readings.valid) > readings.warm_up:
+        first = readings.valid[readings.warm_up] - readings.start
+        moves[0] = first if first <= 0 < moves[0] else moves[0]
+    return moves
 
 
 @diagnostic(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from losslens.measure.diagnostics.entry import Seen, diagnostic, rates
+from losslens.measure.diagnostics.entry import Seen, diagnostic
 from losslens.measure.diagnostics.readings import Array, Readings
 
 VARIES = 0.15  # of the data's spread
@@ -38,7 +38,6 @@ def _spread(rows: Array) -> float:
     because="The square is about the share of variance that is explained: 2 % at 0.15, a thousandth at 0.03.",
     reason="The output is nearly the same for every sample.",
     remedy="Check learning rate and activations; where codes vary, the decoder does not use them.",
-    change=rates(0.2),
     since=3,
 )
 def constant_output(readings: Readings) -> Seen | None:
