@@ -463,7 +463,7 @@ def trial(repeat: int, *findings: Finding) -> TrialResult:
     return TrialResult(spec=spec, status="ok", findings=findings)
 
 
-def test_repeats_are_joined_to_the_worst_verdict_and_the_median_of_those_in_which_it_arose():
+def test_repeats_are_joined_to_the_worst_verdict_and_the_median_of_those_with_it():
     def seen(verdict: str, value: float, epoch: int, where: str = "a") -> Finding:
         return Finding(name="dead_units", verdict=verdict, value=value, unit="share", threshold=0.5, epoch=epoch,
                        where=where, reason=f"{value}", remedy="r",
@@ -472,7 +472,9 @@ def test_repeats_are_joined_to_the_worst_verdict_and_the_median_of_those_in_whic
     results = [trial(4, seen("act", 0.8, 3), seen("fine", 0.1, 0, "b")), trial(0, seen("fine", 0.2, 0)),
                trial(1, seen("watch", 0.6, 2), seen("fine", 0.3, 0, "b")), trial(2, seen("act", 0.9, 5))]  # fmt: skip
     first, second = gather(results)
-    assert (first.verdict, first.value, first.repeats, first.looked, first.epoch) == ("act", 0.8, [1, 2, 4], 4, 2)
+    assert (first.verdict, first.repeats, first.looked, first.epoch) == ("act", [1, 2, 4], 4, 2)
+    assert first.value == pytest.approx(0.85)
+    assert (first.worst, first.often) == ([2, 4], "3 of 4 repeats (act in 2)")
     assert (first.reason, first.change, first.title) == ("0.8", {"training.learning_rates": [0.8]}, "Dead ReLU units")
     assert (second.where, second.verdict, second.repeats, second.looked, second.epoch) == ("b", "fine", [], 2, None)
     assert second.value == pytest.approx(0.2)

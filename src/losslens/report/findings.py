@@ -22,11 +22,12 @@ class RowFinding(Part):
     title: str
     where: str = Field("", description="the layer or branch it speaks of")
     verdict: Verdict = Field(description="the worst over the repeats")
-    value: Number = Field(description="median over the repeats in which it arose; over all of them if in none")
+    value: Number = Field(description="median over the repeats with that verdict")
     unit: str
     threshold: Number
     epoch: int | None = Field(description="when it first arose in any repeat; 0 is before training, None if it did not")
     repeats: list[int] = Field(description="in which it arose: its verdict is not fine")
+    worst: list[int] = Field([], description="in which its verdict is the row's")
     looked: int = Field(description="in how many repeats it was looked at")
     reason: str
     remedy: str
@@ -44,8 +45,9 @@ class RowFinding(Part):
 
     @property
     def often(self) -> str:
-        """In how many of the repeats it arose."""
-        return f"{len(self.repeats)} of {self.looked} repeats" if self.looked > 1 else "the one repeat"
+        """In how many of the repeats it arose, and had the row's verdict if not in all of these."""
+        arose = f"{len(self.repeats)} of {self.looked} repeats" if self.looked > 1 else "the one repeat"
+        return f"{arose} ({self.verdict} in {len(self.worst)})" if 0 < len(self.worst) < len(self.repeats) else arose
 
 
 def title(name: str) -> str:
@@ -74,17 +76,19 @@ def urgency(finding: RowFinding) -> tuple[int, int, str, str]:
 def _joined(found: Sequence[tuple[int, Finding]]) -> RowFinding:
     """Reason and remedy are those of the first repeat with the worst verdict."""
     worst = min((finding for _, finding in found), key=lambda finding: VERDICTS.index(finding.verdict))
+    alike = {repeat: finding for repeat, finding in found if finding.verdict == worst.verdict}
     arose = [(repeat, finding) for repeat, finding in found if finding.verdict != "fine"]
     return RowFinding(
         name=worst.name,
         title=title(worst.name),
         where=worst.where,
         verdict=worst.verdict,
-        value=median(finding.value for _, finding in arose or found),
+        value=median(finding.value for finding in alike.values()),
         unit=worst.unit,
         threshold=worst.threshold,
         epoch=min((finding.epoch for _, finding in arose), default=None),
         repeats=sorted(repeat for repeat, _ in arose),
+        worst=sorted(alike),
         looked=len(found),
         reason=worst.reason,
         remedy=worst.remedy,
