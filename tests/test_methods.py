@@ -230,9 +230,12 @@ def test_a_cut_divides_every_weight_also_of_the_slow_copy(name):
     assert torch.equal(values["encoder.reader.weight"], plain.encoder.reader.weight)
 
 
-def test_a_cut_of_the_last_layers_keeps_directions(views):
-    plain, cut = built("simclr")[0](*views), built("simclr", cut=9.0, cut_form="last")[0](*views)
+@pytest.mark.parametrize("name", [name for name in METHODS if not METHODS[name].projector.prototypes])
+def test_a_cut_of_the_last_layer_keeps_directions_of_what_is_compared(name, views):
+    plain, cut = built(name)[0](*views), built(name, cut=9.0, cut_form="last")[0](*views)
     torch.testing.assert_close(cut["p1"] * 9.0, plain["p1"])
+    if METHODS[name].predictor:
+        torch.testing.assert_close(cut["t1"], plain["t1"])
 
 
 def test_the_slow_copy_follows():

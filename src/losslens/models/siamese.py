@@ -17,9 +17,9 @@ from losslens.models.memories import MEMORIES, Named
 from losslens.models.methods import METHODS, Head, MethodEntry
 from losslens.models.objective import Term
 from losslens.models.remedies import GradScale, cut_initialise
-from losslens.models.spec import MethodSpec, ModelSpec, TermSpec
+from losslens.models.spec import CutForm, MethodSpec, ModelSpec, TermSpec
 
-WHOLE = ("all", "weights")  # forms of a cut that are for backbones too; the others are for the heads alone
+WHOLE = ("all", "weights")  # forms of a cut that are for backbones too
 
 
 class SiameseNetwork(nn.Module):
@@ -43,9 +43,7 @@ class SiameseNetwork(nn.Module):
         self.predictor = head(entry.predictor, width, spec.head) if entry.predictor else nn.Identity()
         self.scale = GradScale(spec.grad_scale) if spec.grad_scale else nn.Identity()
         if spec.cut != 1.0:
-            heads = [part for part in (self.projector, self.predictor) if isinstance(part, nn.Sequential)]
-            whole = [self.encoder.backbone] if spec.cut_form in WHOLE else []
-            for part in (*whole, *heads):
+            for part in self._cut(spec.cut_form):
                 cut_initialise(part, spec.cut, form=spec.cut_form)
         slow = entry.target == "momentum"
         self.target = (
@@ -63,6 +61,11 @@ class SiameseNetwork(nn.Module):
         predictions = {view: self.scale(self.predictor(z)) for view, z in projections.items()}
         targets = self._targets(views, projections, predictions)
         return {f"p{view}": p for view, p in predictions.items()} | {f"t{view}": t for view, t in targets.items()}
+
+    def _cut(self, form: CutForm) -> list[nn.Module]:
+        """What a form divides: all, both heads, or the head alone whose output is compared."""
+        heads: list[nn.Module] = [self.projector] + [self.predictor] * (self.entry.predictor is not None)
+        return [self.encoder.backbone, *heads] if form in WHOLE else heads if form == "exact" else heads[-1:]
 
     def _targets(
         self, views: dict[str, Tensor], projections: dict[str, Tensor], predictions: dict[str, Tensor]
