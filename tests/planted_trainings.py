@@ -174,6 +174,10 @@ class Case:
 
 longer = partial(autoencoder, epochs=30)
 CASES = {
+    "learning_rate_too_high": Case(partial(autoencoder, lr=3.0), autoencoder),
+    "learning_rate_too_low": Case(partial(autoencoder, lr=1e-6, epochs=10), longer),
+    "over_fitting": Case(partial(autoencoder, train=10, hidden=(64,), code=2, epochs=60), longer),
+    "stuck_at_margin": Case(partial(triplets, collapsed=True), partial(triplets, collapsed=False)),
     "cosine_gradient_fading": Case(partial(pairs, norm=60.0), pairs),
     "norm_growth": Case(partial(pairs, norm=0.02, adaptive=True), partial(pairs, adaptive=True)),
     "opposite_halves": Case(partial(pairs, lr=0.2, sign=-1.0), partial(pairs, lr=0.2)),
@@ -192,10 +196,6 @@ CASES = {
         partial(autoencoder, plant=partial(times, 6.0), hidden=(32,) * 15, activation="tanh", lr=1e-5, epochs=1),
         autoencoder,
     ),
-    "learning_rate_too_high": Case(partial(autoencoder, lr=3.0), autoencoder),
-    "learning_rate_too_low": Case(partial(autoencoder, lr=1e-6, epochs=10), longer),
-    "over_fitting": Case(partial(autoencoder, train=10, hidden=(64,), code=2, epochs=60), longer),
-    "stuck_at_margin": Case(partial(triplets, collapsed=True), partial(triplets, collapsed=False)),
     "constant_output": Case(partial(autoencoder, plant=dead), autoencoder),
     "narrow_output": Case(partial(autoencoder, objective={"link": "sigmoid"}), autoencoder),
     "norm_ratio": Case(

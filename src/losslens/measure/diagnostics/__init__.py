@@ -1,10 +1,10 @@
 """Diagnostics of a training: readings in, findings out; importing this package fills the catalogue. Needs no torch."""
 
-# The order of these imports is the order of the diagnostics.
+# The order of these imports is the order of the diagnostics: a wrong rate comes first, as it causes much of the rest.
 # isort: off
+from losslens.measure.diagnostics import course
 from losslens.measure.diagnostics import direction
 from losslens.measure.diagnostics import units
-from losslens.measure.diagnostics import course
 from losslens.measure.diagnostics import scale
 
 # isort: on

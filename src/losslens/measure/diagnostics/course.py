@@ -12,6 +12,7 @@ from losslens.measure.diagnostics.readings import Array, Readings
 LARGEST = 1e6
 RESOLVED = 0.01  # of the first loss: changes below it are noise of the batches
 FEWEST = 8  # epochs
+JUMPY = 0.3  # rises over falls: from here on a rate is too high
 
 
 def _decay(spec: Any) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def _decay(spec: Any) -> dict[str, Any]:
 @diagnostic(
     title="Learning rate too high",
     unit="rises over falls of the training loss",
-    watch=0.3,
+    watch=JUMPY,
     act=0.9,
     because="At 1 the training loss has lost as much as it won; noise of batches alone adds a few hundredths.",
     reason="The training loss jumps up again and again, or is no lower than before the first step.",
@@ -63,25 +64,33 @@ def _moves(readings: Readings, curve: Array) -> Array:
 
 @diagnostic(
     title="Learning rate too low",
-    unit="times the mean pace",
-    watch=0.4,
-    act=0.7,
-    because="A training that has run its course is far slower at its end than on average (near 0); one that falls "
-    "along a straight line is as fast (1).",
-    reason="The loss was still falling nearly as fast as on average when the training ended.",
+    unit="share of the fall that training twice as long would add",
+    watch=0.15,
+    act=0.4,
+    because="Trainings that have run their course stay below a tenth or so; one that falls along a straight line has "
+    "all of its fall before it once more (1).",
+    reason="The loss was still falling when the training ended.",
     remedy="Raise the learning rate, or allow more epochs.",
     change=rates(5.0),
     since=FEWEST,
     at_end=True,
 )
 def learning_rate_too_low(readings: Readings) -> Seen | None:
-    """The fall of the loss per epoch over the last fifth of a training, relative to the whole; from eight epochs on."""
+    """What twice as long a training would still win, over what was won: the next fall if falls go on changing alike.
+
+    The last half of the epochs lowered the loss by so much, the quarter before it by so much: their ratio, at most 2 as
+    along a straight line, times the last fall is the next one. From eight epochs on; a rate that is
+    too high is not also too low.
+    """
     curve = readings.curve("valid" if readings.valid else "train")
     if len(curve) <= FEWEST or not np.isfinite(curve).all() or curve[0] <= curve[-1]:
         return None
-    last = max(1, (len(curve) - 1) // 5)
-    pace = (curve[0] - curve[-1]) / (len(curve) - 1)
-    return Seen(float(max(0.0, (curve[-1 - last] - curve[-1]) / last / pace)))
+    if (wild := learning_rate_too_high(readings)) and wild.value >= JUMPY:
+        return Seen(0.0)
+    quarter, half = (len(curve) - 1) // 4, (len(curve) - 1) // 2
+    before, last = curve[quarter] - curve[half], max(0.0, curve[half] - curve[-1])
+    ratio = min(2.0, last / before) if before > 0 else 2.0
+    return Seen(float(ratio * last / (curve[0] - curve[-1])))
 
 
 @diagnostic(
