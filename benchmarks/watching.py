@@ -1,8 +1,8 @@
 """What live verdicts cost: the same trainings with and without readings, in turn, on one core.
 
-Each round trains the default network on the bundled pancreas data and on small dense data, once as it is in a
-comparison (readings on a schedule, judged at the end) and once without; CPU seconds are compared round by round. The
-curves of both must be equal to the last digit.
+Each round trains the default network on the bundled pancreas data and on small dense data, and a self-supervised
+method on either, once as it is in a comparison (readings on a schedule, judged at the end) and once without; CPU
+seconds are compared round by round. The curves of both must be equal to the last digit.
 
     python benchmarks/watching.py --json benchmarks/results/watching.json
     python benchmarks/watching.py --quick
@@ -25,7 +25,7 @@ import numpy as np
 
 from _timing import in_turn, machine, pairwise_ratios, save, spread, table
 
-LOSSES = {"pancreas": ("mse", "cosine", "poisson"), "dense": ("mse", "cosine")}
+TRIED = {"pancreas": ("mse", "cosine", "poisson", "simclr", "byol"), "dense": ("mse", "cosine", "simclr")}
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
@@ -35,8 +35,8 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     torch.set_num_threads(1)
     cases, results = {}, {}
     with tempfile.TemporaryDirectory() as folder:
-        for data, losses in LOSSES.items():
-            cases |= {f"{data}, {loss}": case for loss, case in prepare(data, losses, Path(folder) / data, options)}
+        for data, tried in TRIED.items():
+            cases |= {f"{data}, {name}": case for name, case in prepare(data, tried, Path(folder) / data, options)}
         for name, case in cases.items():
             results[name] = measure(case, options.repeats)
     result = {"runs": results, "machine": machine()}
@@ -65,12 +65,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def prepare(data: str, losses: tuple[str, ...], folder: Path, options: argparse.Namespace) -> list[tuple[str, Any]]:
+def prepare(data: str, tried: tuple[str, ...], folder: Path, options: argparse.Namespace) -> list[tuple[str, Any]]:
     """The trials of the first repeat of a comparison, with what a worker would make of the data."""
     from losslens.data.gate import look
     from losslens.data.readers import read
+    from losslens.losses import LOSSES
     from losslens.models.spec import ModelSpec
     from losslens.run.composition import Shared
+    from losslens.run.methods import Methods
     from losslens.run.plan import plan
     from losslens.run.prepared import DataFolder
     from losslens.run.spec import TrainingSpec
@@ -78,9 +80,15 @@ def prepare(data: str, losses: tuple[str, ...], folder: Path, options: argparse.
     profiles = read(data if data == "pancreas" else dense())
     shared = Shared(ModelSpec(), TrainingSpec(epochs=options.epochs))
     seen, content = look(profiles, None), profiles.content_hash
-    planned = plan(seen, shared, content_hash=content, losses=losses, models=(), repeats=1, seed=0)
+    losses = [name for name in tried if name in LOSSES]
+    names = tuple(name for name in tried if name not in LOSSES)
+    methods = Methods(names, profiles.shape[0], epochs=options.epochs)
+    planned = plan(
+        seen, shared, content_hash=content, losses=losses, models=(), repeats=1, seed=0, methods=methods
+    )  # fmt: skip
     where = DataFolder.write(profiles, folder).folder
-    return [(each.objective.loss, (each, where)) for each in planned.trials if each.objective is not None]
+    own = {each.method.name if each.method else each.objective and each.objective.loss: each for each in planned.trials}
+    return [(name, (own[name], where)) for name in tried]
 
 
 def dense() -> np.ndarray:
@@ -90,59 +98,86 @@ def dense() -> np.ndarray:
 
 
 def measure(case: Any, repeats: int) -> dict[str, Any]:
+    spec, folder = case
+    train = autoencoder if spec.method is None else method
     one: dict[str, Any] = {"with": [], "without": [], "share": []}
     for repeat in range(repeats):
         curves = {}
         for name in in_turn(("with", "without"), repeat):
-            seconds, own, trained = train(*case, watched=name == "with")
-            one[name].append(seconds)
-            curves[name] = (trained.train_curve, trained.valid_curve)
-            if trained.watching:
-                one |= {"epochs": len(trained.train_curve), "readings": len(trained.watching.looks)}
-                one["share"].append(own / seconds)
+            clock = Clock(spec)
+            began = time.process_time()
+            curves[name] = train(spec, folder, clock if name == "with" else None)
+            one[name].append(time.process_time() - began)
+            if name == "with":
+                one |= {"epochs": len(curves[name][0]), "readings": len(clock.watching.looks)}
+                one["share"].append(clock.seconds / one[name][-1])
         if curves["with"] != curves["without"]:
             raise SystemExit("watching changed the training")
     return one
 
 
-def train(spec: Any, folder: Path, watched: bool) -> tuple[float, float, Any]:
-    """CPU seconds of a race of learning rates and of its winner, those of readings and judging; the winner."""
+class Clock:
+    """Makes the watching of a training, and adds up the CPU seconds of its readings and its judging."""
+
+    def __init__(self, spec: Any) -> None:
+        self.spec, self.seconds, self.watching = spec, 0.0, None
+
+    def watch(self, reader: Any) -> Any:
+        """A watching whose readings are counted."""
+        from losslens.run.watching import Watching
+
+        self.watching = watching = self.timed(Watching)(self.spec, reader)
+        watching.read = self.timed(watching.read)
+        return watching
+
+    def timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, adding the CPU seconds that it takes."""
+
+        def run(*arguments: Any) -> Any:
+            start = time.process_time()
+            result = call(*arguments)
+            self.seconds += time.process_time() - start
+            return result
+
+        return run
+
+
+def autoencoder(spec: Any, folder: Path, clock: Clock | None) -> tuple[Any, Any]:
+    """A race of learning rates and its winner; the winner's curves."""
     import torch
 
     from losslens.run.loop import train_best
     from losslens.run.prepared import prepared
     from losslens.run.reading import AutoencoderReader
     from losslens.run.trial import _maker, _seed, _sees_counts
-    from losslens.run.watching import Watching
 
     data = prepared(folder, spec.split, spec.transform)
     rows = data.batches(_sees_counts(spec), "cpu")
     index = (torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid))
-    make, own, began = _maker(spec, data), [0.0], time.process_time()
-
-    def watch(training: Any) -> Watching:
-        start = time.process_time()
-        watching = Watching(spec, AutoencoderReader(training))
-        own[0] += time.process_time() - start
-        watching.read = timed(watching.read, own)
-        return watching
-
-    best, _ = train_best(make, spec.training, rows, *index, _seed(spec), None, watch if watched else None)
+    watch = None if clock is None else lambda training: clock.watch(AutoencoderReader(training))
+    best, _ = train_best(_maker(spec, data), spec.training, rows, *index, _seed(spec), None, watch)
     if best.watching:
-        timed(best.watching.findings, own)()
-    return time.process_time() - began, own[0], best
+        clock.timed(best.watching.findings)()
+    return best.train_curve, best.valid_curve
 
 
-def timed(call: Callable[[], Any], total: list[float]) -> Callable[[], Any]:
-    """The same function, adding the CPU seconds that it takes."""
+def method(spec: Any, folder: Path, clock: Clock | None) -> tuple[Any, Any]:
+    """A self-supervised training; its losses, and the course that both have in any case."""
+    from unittest.mock import Mock, patch
 
-    def run() -> Any:
-        start = time.process_time()
-        result = call()
-        total[0] += time.process_time() - start
-        return result
+    from losslens.run import siamese
+    from losslens.run.prepared import prepared
+    from losslens.run.trial import _seed
 
-    return run
+    def watching(spec: Any, reader: Any) -> Any:
+        return Mock() if clock is None else clock.watch(reader)
+
+    with patch.object(siamese, "Watching", watching):
+        training = siamese.Pretraining(spec, prepared(folder, spec.split, spec.transform), _seed(spec))
+    training.run()
+    if clock is not None:
+        clock.timed(training.watching.findings)()
+    return training.course["loss"][1:], training.course
 
 
 if __name__ == "__main__":

@@ -48,10 +48,12 @@ def test_a_quick_training_measures_both_contenders(script, tmp_path: Path, capsy
 def test_watching_is_measured_beside_the_same_training_without(script, tmp_path: Path) -> None:
     watching = script("watching")
     options = watching.parse(["--quick"])
-    ((name, case),) = watching.prepare("dense", ("mse",), tmp_path, options)
-    one = watching.measure(case, options.repeats)
-    assert (name, one["epochs"], len(one["with"]), len(one["without"])) == ("mse", 1, 1, 1)
-    assert 0 < one["share"][0] < 1
+    cases = watching.prepare("dense", ("mse", "simclr"), tmp_path, options)
+    assert [name for name, _ in cases] == ["mse", "simclr"]
+    for _, case in cases:
+        one = watching.measure(case, options.repeats)
+        assert (one["epochs"], one["readings"], len(one["with"]), len(one["without"])) == (1, 2, 1, 1)
+        assert 0 < one["share"][0] < 1
 
 
 def test_the_script_of_the_sweep_learns(script, tmp_path: Path) -> None:
