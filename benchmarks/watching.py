@@ -149,13 +149,13 @@ def autoencoder(spec: Any, folder: Path, clock: Clock | None) -> tuple[Any, Any]
     from losslens.run.loop import train_best
     from losslens.run.prepared import prepared
     from losslens.run.reading import AutoencoderReader
-    from losslens.run.trial import _maker, _seed, _sees_counts
+    from losslens.run.trial import _maker, _sees_counts
 
     data = prepared(folder, spec.split, spec.transform)
     rows = data.batches(_sees_counts(spec), "cpu")
     index = (torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid))
     watch = None if clock is None else lambda training: clock.watch(AutoencoderReader(training))
-    best, _ = train_best(_maker(spec, data), spec.training, rows, *index, _seed(spec), None, watch)
+    best, _ = train_best(_maker(spec, data), spec.training, rows, *index, spec.start_seed, None, watch)
     if best.watching:
         clock.timed(best.watching.findings)()
     return best.train_curve, best.valid_curve
@@ -167,13 +167,12 @@ def method(spec: Any, folder: Path, clock: Clock | None) -> tuple[Any, Any]:
 
     from losslens.run import siamese
     from losslens.run.prepared import prepared
-    from losslens.run.trial import _seed
 
     def watching(spec: Any, reader: Any) -> Any:
         return Mock() if clock is None else clock.watch(reader)
 
     with patch.object(siamese, "Watching", watching):
-        training = siamese.Pretraining(spec, prepared(folder, spec.split, spec.transform), _seed(spec))
+        training = siamese.Pretraining(spec, prepared(folder, spec.split, spec.transform), spec.start_seed)
     training.run()
     if clock is not None:
         clock.timed(training.watching.findings)()

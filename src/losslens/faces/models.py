@@ -21,8 +21,8 @@ from losslens.models.backbones import module_of
 from losslens.models.files import SavedModel
 from losslens.models.files import load as load_files
 from losslens.models.objective import Batch, Objective
+from losslens.run.evidence import held_out
 from losslens.run.prepared import Rows
-from losslens.run.trial import held_out
 from losslens.vocabulary.errors import BadInput, unknown
 
 

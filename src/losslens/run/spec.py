@@ -84,6 +84,13 @@ class TrialSpec(Spec):
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
+    def start_seed(self) -> int:
+        """Of initial weights and order of rows: another one for each repeat, the same for its candidates."""
+        import numpy as np
+
+        return int(np.random.SeedSequence([self.seed, self.split.repeat]).generate_state(1)[0])
+
+    @property
     def is_baseline(self) -> bool:
         """Whether it is what candidates are judged beside."""
         return self.objective is None and self.method is None

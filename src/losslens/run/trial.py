@@ -8,24 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from losslens.losses import LOSSES
 from losslens.measure.evidence import Evidence
 from losslens.measure.metrics import evaluate
 from losslens.measure.pictures import picture
-from losslens.models.autoencoders import Autoencoder, Outputs, build, start
+from losslens.models.autoencoders import Autoencoder, build, start
 from losslens.models.backbones import Encoder, module_of
 from losslens.models.corruptions import CORRUPTIONS, Reach, corrupt
-from losslens.models.objective import Batch, Objective
+from losslens.models.objective import Objective
 from losslens.models.spec import UNTRAINED
 from losslens.models.threads import one_thread
 from losslens.run.baselines import Nats, mean_binary_nats, mean_count_nats, principal_axes, residual_nats
-from losslens.run.batches import Rows, chunks
-from losslens.run.generative import posterior, spread
-from losslens.run.hidden import hidden
+from losslens.run.evidence import evidence_of, nats_told, told_by
 from losslens.run.loop import Corrupt, Training, train_best
 from losslens.run.precision import matmul_precision
 from losslens.run.prepared import Prepared, prepared
@@ -38,7 +35,6 @@ from losslens.vocabulary.errors import BadInput
 from losslens.vocabulary.quantities import Domain
 
 EXAMPLES, PICTURED = 6, 400
-Read = Callable[[Outputs, Batch], Tensor]
 
 
 @dataclass(frozen=True)
@@ -76,14 +72,14 @@ def _trained(spec: TrialSpec, data: Prepared) -> Finished:
     def watch(training: Training) -> Watching:
         return Watching(spec, AutoencoderReader(training))
 
-    training, fits = train_best(make, spec.training, rows, train, valid, _seed(spec), corrupt, watch)
+    training, fits = train_best(make, spec.training, rows, train, valid, spec.start_seed, corrupt, watch)
     trained = _result(spec, training, fits)
     if training.diverged and training.best_epoch == 0:
         return _diverged(trained, training.diverged)
     model, objective = training.model, training.objective
     try:
-        told = _told(spec, model, objective, rows, data)
-        evidence = _evidence(spec, data, model, rows, objective.reconstruct, told)
+        told = told_by(spec, model, objective, rows, data)
+        evidence = evidence_of(spec, data, model, rows, objective.reconstruct, told)
     except BadInput as error:  # weights are finite, yet what they give on the held-out part is not
         return _diverged(trained, f"on the held-out part it gave {error.found}")
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
@@ -105,7 +101,7 @@ def _result(spec: TrialSpec, training: Training, fits: Sequence[Fit]) -> TrialRe
 
 def _pretrained(spec: TrialSpec, data: Prepared, looking: Watched) -> Finished:
     """Pretrain, then read profiles from the codes by a linear map, so that every yardstick has what it needs."""
-    training = Pretraining(spec, data, _seed(spec))
+    training = Pretraining(spec, data, spec.start_seed)
     if looking.checkpoint:
         training.load(looking.checkpoint)
     training.run(looking)
@@ -121,7 +117,7 @@ def _pretrained(spec: TrialSpec, data: Prepared, looking: Watched) -> Finished:
 def _untrained(spec: TrialSpec, data: Prepared) -> Finished:
     """The features as they are, or an encoder with its first weights."""
     began = time.perf_counter()
-    torch.manual_seed(_seed(spec))
+    torch.manual_seed(spec.start_seed)
     encoder, rows, train = module_of(spec.model, data.features), data.batches(False), torch.from_numpy(data.split.train)
     if isinstance(encoder, Encoder):
         encoder.center.copy_(data.profiles(train).mean(0))
@@ -137,23 +133,8 @@ def _encoded(trained: TrialResult, data: Prepared, encoder: nn.Module, told: dic
     rows = data.batches(False, spec.training.device if spec.training else "cpu")
     if isinstance(encoder, Encoder):
         fit_reader(encoder, rows, torch.from_numpy(data.split.train), torch.from_numpy(data.split.valid))
-    evidence = _evidence(spec, data, encoder, rows, lambda outputs, _: outputs.output, told or {})
+    evidence = evidence_of(spec, data, encoder, rows, lambda outputs, _: outputs.output, told or {})
     return _finish(trained, evidence, {f"model.{name}": value for name, value in encoder.state_dict().items()})
-
-
-def _told(spec: TrialSpec, model: Autoencoder, objective: Objective, rows: Rows, data: Prepared) -> dict[str, Any]:
-    """What only some models say of the held-out part: nats, a posterior, expected zeros and variances, labels."""
-    parts = chunks(torch.from_numpy(data.split.test))
-    return _nats(_likelihood(objective, model, rows, parts)) | {
-        "posterior": posterior(model, objective, rows, parts, _seed(spec)) if model.variational else None,
-        "spread": spread(model, objective, rows, parts, _seed(spec)),
-        "said": _labels(model, objective, rows, parts) if objective.classifier else None,
-    }
-
-
-@torch.no_grad()
-def _labels(model: Autoencoder, objective: Objective, rows: Rows, parts: Sequence[Tensor]) -> list[str]:
-    return [label for part in parts for label in objective.labels(model(rows(part).profiles)) or ()]
 
 
 def _sees_counts(spec: TrialSpec) -> bool:
@@ -182,8 +163,8 @@ def _baseline(spec: TrialSpec, data: Prepared) -> Finished:
     axes = principal_axes(data, spec.model.code, spec.seed) if spec.model.kind == "pca" else None
     start(model, spec.model, mean, mean, axes)
     seconds = time.perf_counter() - began
-    told = _nats(_baseline_nats(spec, data, model))
-    evidence = _evidence(spec, data, model, data.batches(True), lambda outputs, _: outputs.output, told)
+    told = nats_told(_baseline_nats(spec, data, model))
+    evidence = evidence_of(spec, data, model, data.batches(True), lambda outputs, _: outputs.output, told)
     parameters = sum(part.numel() for part in model.state_dict().values())
     weights = {f"model.{k}": v for k, v in model.state_dict().items()}
     return _finish(TrialResult(spec=spec, status="ok", parameters=parameters, seconds=seconds), evidence, weights)
@@ -204,7 +185,7 @@ def _maker(spec: TrialSpec, data: Prepared) -> Callable[[], tuple[Autoencoder, O
     errors = errors if axes is None else errors - errors @ axes.T @ axes
 
     def make() -> tuple[Autoencoder, Objective]:
-        torch.manual_seed(_seed(spec))
+        torch.manual_seed(spec.start_seed)
         model = Autoencoder.build(spec.model, data.features)
         objective = Objective(objective_spec, data.features, spec.model.code)
         start(
@@ -218,55 +199,6 @@ def _maker(spec: TrialSpec, data: Prepared) -> Callable[[], tuple[Autoencoder, O
         return model.to(device), objective.to(device)
 
     return make
-
-
-def _evidence(
-    spec: TrialSpec, data: Prepared, model: nn.Module, rows: Rows, read: Read, told: dict[str, Any]
-) -> Evidence:
-    train, test = torch.from_numpy(data.split.train), torch.from_numpy(data.split.test)
-    code, prediction = held_out(model, rows, read, test)
-    with torch.no_grad():
-        train_code = torch.cat([model(rows(index).profiles).code.cpu() for index in chunks(train)])
-    has_code = code.shape[1] > 0
-    mean = data.profiles(train).mean(0)
-    return Evidence(
-        target=data.profiles(test).numpy(),
-        prediction=prediction.numpy(),
-        train_mean=mean.numpy(),
-        code=code.numpy() if has_code else None,
-        labels=None if data.labels is None else data.labels[data.split.test],
-        train_code=train_code.numpy() if has_code else None,
-        train_labels=None if data.labels is None else data.labels[data.split.train],
-        hidden=hidden(model, read, rows, test, mean, _seed(spec)),
-        seed=spec.split.seed,
-        **told,
-    )
-
-
-def held_out(model: nn.Module, rows: Rows, read: Read, index: Tensor) -> tuple[Tensor, Tensor]:
-    """Codes and reconstructions (in the working space) of the given rows."""
-    parts = []
-    with torch.no_grad():
-        for part in chunks(index):
-            batch = rows(part)
-            outputs = model(batch.profiles)
-            parts.append((outputs.code.cpu(), read(outputs, batch).float().cpu()))
-    codes, predictions = zip(*parts, strict=True)
-    return torch.cat(codes), torch.cat(predictions)
-
-
-@torch.no_grad()
-def _likelihood(objective: Objective, model: nn.Module, rows: Rows, parts: Sequence[Tensor]) -> Nats | None:
-    entry = objective.criterion.entry
-    if not entry.is_likelihood or entry.family.gives == "sample":  # a density of directions compares with no other
-        return None
-    found = [objective.nats(model(batch.profiles), batch) for batch in map(rows, parts)]
-    values = torch.cat([part for part in found if part is not None]).double().cpu().numpy()
-    return Nats(values, "mass" if entry.domain in (Domain.COUNTS, Domain.BINARY) else "density")
-
-
-def _nats(likelihood: Nats | None) -> dict[str, Any]:
-    return {} if likelihood is None else {"nats": likelihood.values, "measure": likelihood.measure}
 
 
 def _baseline_nats(spec: TrialSpec, data: Prepared, model: nn.Module) -> Nats | None:
@@ -295,7 +227,3 @@ def _finish(trained: TrialResult, evidence: Evidence, weights: dict[str, Any]) -
 
 def _diverged(trained: TrialResult, cause: str) -> Finished:
     return Finished(trained.model_copy(update={"status": "diverged", "cause": cause}), {}, {})
-
-
-def _seed(spec: TrialSpec) -> int:
-    return int(np.random.SeedSequence([spec.seed, spec.split.repeat]).generate_state(1)[0])
