@@ -93,6 +93,19 @@ def test_two_epochs_are_those_of_a_loop_in_plain_pytorch(tmp_path, name):
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", [name for name, entry in METHODS.items() if entry.target == "momentum"])
+@pytest.mark.parametrize("shape", [(1, 6, 10), (1, 1, 60)], ids=["image", "signal"])
+def test_the_slow_copy_sees_the_same_input_as_the_network(tmp_path, name, shape):
+    """Of equal weights: a convolution with borders does not take the mean of its inputs off by itself."""
+    spec = trial(name, DATA, views=())
+    model = ModelSpec(kind="encoder", architecture="residual", hidden=(4,), code=16, normalisation="batch", shape=shape)
+    spec = spec.model_copy(update={"model": model})
+    network = Pretraining(spec, prepared(DATA, tmp_path, spec), seed=7).network.train()
+    assert network.encoder.center.abs().max() > 0.1
+    rows = network.encoder.center + torch.randn(8, 60)
+    torch.testing.assert_close(network.target[0].encode(rows), network.encoder.encode(rows))
+
+
 def test_a_rate_rises_and_falls():
     rates = [scheduled(step, 100, 0.1) for step in range(100)]
     assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])

@@ -79,6 +79,13 @@ class SiameseNetwork(nn.Module):
             return {view: projector(encoder.encode(x)) for view, x in wanted.items()}  # type: ignore[operator]
 
     @torch.no_grad()
+    def centre(self, mean: Tensor) -> None:
+        """Take inputs around this mean (features,), the slow copy as the network: both must see the same input."""
+        copies = [] if self.target is None else [self.target[0]]
+        for encoder in (self.encoder, *copies):
+            encoder.center.copy_(mean)  # type: ignore[operator]
+
+    @torch.no_grad()
     def follow(self, momentum: float) -> None:
         """The slow copy keeps ``momentum`` of each weight and takes the rest from the network; others have no copy."""
         if self.target is None:

@@ -58,7 +58,7 @@ class Pretraining:
         torch.manual_seed(seed)
         self.network = SiameseNetwork(spec.model, spec.method, data.features)
         self.objective = MethodObjective(spec.method)
-        self.network.encoder.center.copy_(data.profiles(self.train).mean(0))
+        self.network.centre(data.profiles(self.train).mean(0))
         self.network.to(self.training.device), self.objective.to(self.training.device)
         calibrate(self.network.encoder, self.rows, self.train)
         rate, constant = self.training.learning_rates[0], entry.constant
