@@ -201,7 +201,7 @@ def test_the_linear_reading_is_ridge_regression(tmp_path):
 # --- stopped, continued, seeded ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["byol", "moco_v2", "dino"])
+@pytest.mark.parametrize("name", METHODS)
 def test_a_continued_training_is_the_uninterrupted_one(tmp_path, name, monkeypatch):
     monkeypatch.setattr(siamese, "CHECKPOINT_SECONDS", 0.0)
     whole = training(name, DATA, tmp_path, epochs=4)
