@@ -211,6 +211,10 @@ def test_heads_are_those_of_the_papers():
     assert layers(built("byol")[0].projector) == layers(built("byol")[0].predictor) == wide
     assert layers(built("moco_v2")[0].projector) == layers(built("simclr")[0].projector)
     assert isinstance(built("barlow_twins")[0].predictor, nn.Identity)
+    inside = [*hidden[:2], ("GELU", None)]
+    last = ("ParametrizedLinear", 4 * HEAD)
+    assert layers(built("dino")[0].projector) == [*inside, *inside, ("Linear", HEAD), ("Unit", None), last]
+    assert built("dino")[0].projector[6].bias is not None
 
 
 def test_prototypes_have_norm_one_and_read_directions():

@@ -24,7 +24,8 @@ class Head:
 
     - ``layers``: linear layers; ``hidden``: the width between them; ``out``: what the last one gives.
     - ``normalised``: where batch normalisation follows a linear layer: nowhere, between layers, after all of them.
-    - ``prototypes``: rows are divided by their norm before the last layer, whose rows have norm one.
+    - ``prototypes``: the last layer is of directions of norm one, and reads the directions of rows: these come straight
+      from the linear layer before it, without normalisation or activation.
     """
 
     layers: int = 2

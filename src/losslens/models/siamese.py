@@ -102,10 +102,10 @@ def head(facts: Head, fan_in: int, width: int) -> nn.Sequential:
         widths[-2] = width
     layers: list[nn.Module] = []
     for place, (before, after) in enumerate(pairwise(widths), 1):
-        inner = place < facts.layers
+        inner = place < facts.layers - facts.prototypes
         normalised = facts.normalised == "all" or (facts.normalised == "hidden" and inner)
         layers += [nn.Linear(before, after, bias=not normalised)] + [nn.BatchNorm1d(after)] * normalised
-        if inner and not (facts.prototypes and place == facts.layers - 1):
+        if inner:
             layers.append(ACTIVATIONS[facts.activation].module())
     return nn.Sequential(*layers[:-1], *_prototypes(layers[-1])) if facts.prototypes else nn.Sequential(*layers)
 
