@@ -11,6 +11,7 @@ import torch
 from tests.small_methods import planted, prepared, training, trial
 from torch.nn import functional
 
+from losslens.models.backbones import Encoder
 from losslens.models.methods import METHODS
 from losslens.models.objective import Batch
 from losslens.models.spec import ModelSpec
@@ -170,12 +171,23 @@ def test_the_first_reading_is_of_the_untrained_encoder(tmp_path, random_encoder)
     spec = trial("simclr", DATA)
     own = Pretraining(spec, prepared(DATA, tmp_path, spec), seed=7)
     torch.manual_seed(7)
-    from losslens.models.backbones import Encoder
-
     fresh = Encoder(spec.model, DATA.shape[1])
     torch.testing.assert_close(fresh.backbone[0].weight, own.network.encoder.backbone[0].weight)
     assert random_encoder.course == {}
     assert random_encoder.parameters > 0
+
+
+@pytest.mark.parametrize("samples", [300, 513, 1500])
+def test_an_untrained_encoder_normalises_by_the_training_rows(samples):
+    """Also sorted rows, and where a piece of 512 would leave one alone, which has no variance."""
+    rows = torch.randn(samples, 20).cumsum(0) / 10.0
+    encoder = Encoder(ModelSpec(kind="encoder", hidden=(8,), code=4, normalisation="batch", dropout=0.5), 20)
+    siamese.calibrate(encoder, lambda index: Batch(rows[index]), torch.arange(samples))
+    hidden = encoder.backbone[:2](rows)
+    torch.testing.assert_close(hidden.mean(0), torch.zeros(8), rtol=0, atol=1e-3)
+    torch.testing.assert_close(hidden.std(0), torch.ones(8), rtol=0, atol=1e-2)
+    assert not any(part.training for part in encoder.modules())
+    assert encoder.backbone[1].momentum == 0.1
 
 
 def test_the_linear_reading_is_ridge_regression(tmp_path):

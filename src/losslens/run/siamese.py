@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from losslens.models.backbones import Encoder
 from losslens.models.methods import METHODS
@@ -28,6 +28,7 @@ from losslens.run.watching import Watching, packed, unpacked
 
 CHECKPOINT_SECONDS = 10.0
 MOMENTUM = 0.9
+NORMALISING = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 Watch = Callable[[int, Course], None]  # the epoch that was done, readings up to it
 
@@ -226,13 +227,21 @@ def viewed(training: Pretraining, data: Prepared) -> tuple[Any, Any]:
 
 @torch.no_grad()
 def calibrate(encoder: Encoder, rows: Rows, train: Tensor) -> None:
-    """Let normalisation layers of the backbone see the training rows once, before the first step.
+    """Set the statistics of the backbone's batch normalisation to those of the training rows, before the first step.
 
-    So an untrained encoder is judged by what its weights are, and not by statistics that nobody had set.
+    They are the mean over large pieces of about equal size, as training would have them in the long run. So an
+    untrained encoder is judged by what its weights are, and not by statistics that nobody had set.
     """
-    encoder.train()
-    for part in chunks(train):
-        encoder.encode(rows(part).profiles)
+    layers = [part for part in encoder.modules() if isinstance(part, NORMALISING)]
+    usual = [layer.momentum for layer in layers]
+    encoder.eval()
+    for layer in layers:
+        layer.train().momentum = None  # a plain mean over all that it sees
+    pieces = math.ceil(len(train) / ROWS)
+    for first in range(pieces):
+        encoder.encode(rows(train[first::pieces]).profiles)
+    for layer, momentum in zip(layers, usual, strict=True):
+        layer.momentum = momentum
     encoder.eval()
 
 
