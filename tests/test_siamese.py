@@ -11,6 +11,7 @@ import torch
 from tests.small_methods import planted, prepared, training, trial
 from torch.nn import functional
 
+from losslens.data.readers import read
 from losslens.models.backbones import Encoder
 from losslens.models.methods import METHODS
 from losslens.models.objective import Batch
@@ -22,6 +23,7 @@ from losslens.run.readout import fit_reader
 from losslens.run.siamese import Pairs, Pretraining, Watched, scheduled
 from losslens.run.spec import SplitSpec, TransformSpec, TrialResult, TrialSpec
 from losslens.run.trial import run_trial
+from losslens.vocabulary.errors import BadInput
 
 DATA = planted()
 
@@ -175,6 +177,24 @@ def test_the_first_reading_is_of_the_untrained_encoder(tmp_path, random_encoder)
     torch.testing.assert_close(fresh.backbone[0].weight, own.network.encoder.backbone[0].weight)
     assert random_encoder.course == {}
     assert random_encoder.parameters > 0
+
+
+def test_groups_may_leave_one_row_to_validate_but_not_to_train(tmp_path):
+    values = np.random.default_rng(0).normal(size=(40, 60)).astype(np.float32)
+    data = read(values, group=np.array(["large"] * 38 + ["one", "another"]))
+    seen = set()
+    for repeat in range(4):
+        spec = trial("simsiam", data, epochs=1).model_copy(update={"split": SplitSpec(repeat=repeat)})
+        split = prepared(data, tmp_path, spec).split
+        seen.add(len(split.train) > 1)
+        if len(split.train) > 1:
+            result = run_trial(spec, tmp_path / data.content_hash).result
+            assert (len(split.valid), result.status) == (1, "ok")
+            assert all(math.isfinite(value) for value in result.course["loss"])
+            continue
+        with pytest.raises(BadInput, match="two training samples"):
+            run_trial(spec, tmp_path / data.content_hash)
+    assert seen == {True, False}
 
 
 @pytest.mark.parametrize("samples", [300, 513, 1500])

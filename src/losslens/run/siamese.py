@@ -25,6 +25,7 @@ from losslens.run.prepared import Prepared
 from losslens.run.reading import SiameseReader
 from losslens.run.spec import Fit, TrialResult, TrialSpec
 from losslens.run.watching import Watching, packed, unpacked
+from losslens.vocabulary.errors import BadInput
 
 CHECKPOINT_SECONDS = 10.0
 MOMENTUM = 0.9
@@ -231,7 +232,16 @@ def calibrate(encoder: Encoder, rows: Rows, train: Tensor) -> None:
 
     They are the mean over large pieces of about equal size, as training would have them in the long run. So an
     untrained encoder is judged by what its weights are, and not by statistics that nobody had set.
+
+    Raises:
+        BadInput: a single row, which has no variance.
     """
+    if len(train) < 2:
+        raise BadInput(
+            expected="two training samples or more, for self-supervised methods",
+            found=str(len(train)),
+            remedy="Leave the group column out, or name one whose groups are smaller.",
+        )
     layers = [part for part in encoder.modules() if isinstance(part, NORMALISING)]
     usual = [layer.momentum for layer in layers]
     encoder.eval()
@@ -249,5 +259,6 @@ def _probe(training: Pretraining, data: Prepared) -> Probe:
     valid = torch.from_numpy(data.split.valid)
     noise = torch.Generator().manual_seed(training.seed + 2)
     drawn = training.train[torch.randperm(len(training.train), generator=noise)[:TRAINING_ROWS]]
-    pair = training.views(training.rows(valid[:ROWS]), noise)
+    shown = valid if len(valid) > 1 else drawn  # heads cannot normalise by a single row
+    pair = training.views(training.rows(shown[:ROWS]), noise)
     return Probe(*pair, training.rows, drawn, valid[:TRAINING_ROWS], numbered(data.labels))
