@@ -27,7 +27,8 @@ class Head:
     """A small perceptron on a backbone; widths are multiples of the head's width.
 
     - ``layers``: linear layers; ``hidden``: the width between them; ``out``: what the last one gives.
-    - ``normalised``: where batch normalisation follows a linear layer: nowhere, between layers, after all of them.
+    - ``normalised``: where batch normalisation follows a linear layer: nowhere, between layers, after all of them;
+      after the last one without a scale and shift of its own.
     - ``prototypes``: the last layer is of directions of norm one, and reads the directions of rows: these come straight
       from the linear layer before it, without normalisation or activation.
     """
@@ -134,8 +135,7 @@ _enter(
     constant=True,
     cut=9.0,
     published="ResNet-50, heads 2048 wide, the predictor 512 inside, batches of 512, learning rate 0.05, no warm-up, "
-    "no Nesterov momentum, weight decay 1e-4; in the authors' code the normalisation after "
-    "the projector has no scale and shift of its own",
+    "no Nesterov momentum, weight decay 1e-4",
 )
 _enter(
     name="byol",

@@ -104,7 +104,7 @@ def head(facts: Head, fan_in: int, width: int) -> nn.Sequential:
     for place, (before, after) in enumerate(pairwise(widths), 1):
         inner = place < facts.layers - facts.prototypes
         normalised = facts.normalised == "all" or (facts.normalised == "hidden" and inner)
-        layers += [nn.Linear(before, after, bias=not normalised)] + [nn.BatchNorm1d(after)] * normalised
+        layers += [nn.Linear(before, after, bias=not normalised)] + [nn.BatchNorm1d(after, affine=inner)] * normalised
         if inner:
             layers.append(ACTIVATIONS[facts.activation].module())
     return nn.Sequential(*layers[:-1], *_prototypes(layers[-1])) if facts.prototypes else nn.Sequential(*layers)
