@@ -206,11 +206,16 @@ def test_heads_are_those_of_the_papers():
     hidden = [("Linear", HEAD), ("BatchNorm1d", None), ("ReLU", None)]
     assert layers(built("simclr")[0].projector) == [("Linear", HEAD), ("ReLU", None), ("Linear", HEAD)]
     assert layers(built("simsiam")[0].projector) == [*hidden, *hidden, ("Linear", HEAD), ("BatchNorm1d", None)]
+    assert [layer.affine for layer in built("simsiam")[0].projector if hasattr(layer, "affine")] == [True, True, False]
     assert layers(built("simsiam")[0].predictor) == [("Linear", HEAD // 4), *hidden[1:], ("Linear", HEAD)]
     wide = [("Linear", 2 * HEAD), *hidden[1:], ("Linear", HEAD)]
     assert layers(built("byol")[0].projector) == layers(built("byol")[0].predictor) == wide
     assert layers(built("moco_v2")[0].projector) == layers(built("simclr")[0].projector)
     assert isinstance(built("barlow_twins")[0].predictor, nn.Identity)
+    inside = [*hidden[:2], ("GELU", None)]
+    last = ("ParametrizedLinear", 4 * HEAD)
+    assert layers(built("dino")[0].projector) == [*inside, *inside, ("Linear", HEAD), ("Unit", None), last]
+    assert built("dino")[0].projector[6].bias is not None
 
 
 def test_prototypes_have_norm_one_and_read_directions():

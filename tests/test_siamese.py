@@ -11,6 +11,8 @@ import torch
 from tests.small_methods import planted, prepared, training, trial
 from torch.nn import functional
 
+from losslens.data.readers import read
+from losslens.models.backbones import Encoder
 from losslens.models.methods import METHODS
 from losslens.models.objective import Batch
 from losslens.models.spec import ModelSpec
@@ -21,6 +23,7 @@ from losslens.run.readout import fit_reader
 from losslens.run.siamese import Pairs, Pretraining, Watched, scheduled
 from losslens.run.spec import SplitSpec, TransformSpec, TrialResult, TrialSpec
 from losslens.run.trial import run_trial
+from losslens.vocabulary.errors import BadInput
 
 DATA = planted()
 
@@ -93,6 +96,19 @@ def test_two_epochs_are_those_of_a_loop_in_plain_pytorch(tmp_path, name):
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", [name for name, entry in METHODS.items() if entry.target == "momentum"])
+@pytest.mark.parametrize("shape", [(1, 6, 10), (1, 1, 60)], ids=["image", "signal"])
+def test_the_slow_copy_sees_the_same_input_as_the_network(tmp_path, name, shape):
+    """Of equal weights: a convolution with borders does not take the mean of its inputs off by itself."""
+    spec = trial(name, DATA, views=())
+    model = ModelSpec(kind="encoder", architecture="residual", hidden=(4,), code=16, normalisation="batch", shape=shape)
+    spec = spec.model_copy(update={"model": model})
+    network = Pretraining(spec, prepared(DATA, tmp_path, spec), seed=7).network.train()
+    assert network.encoder.center.abs().max() > 0.1
+    rows = network.encoder.center + torch.randn(8, 60)
+    torch.testing.assert_close(network.target[0].encode(rows), network.encoder.encode(rows))
+
+
 def test_a_rate_rises_and_falls():
     rates = [scheduled(step, 100, 0.1) for step in range(100)]
     assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
@@ -157,12 +173,41 @@ def test_the_first_reading_is_of_the_untrained_encoder(tmp_path, random_encoder)
     spec = trial("simclr", DATA)
     own = Pretraining(spec, prepared(DATA, tmp_path, spec), seed=7)
     torch.manual_seed(7)
-    from losslens.models.backbones import Encoder
-
     fresh = Encoder(spec.model, DATA.shape[1])
     torch.testing.assert_close(fresh.backbone[0].weight, own.network.encoder.backbone[0].weight)
     assert random_encoder.course == {}
     assert random_encoder.parameters > 0
+
+
+def test_groups_may_leave_one_row_to_validate_but_not_to_train(tmp_path):
+    values = np.random.default_rng(0).normal(size=(40, 60)).astype(np.float32)
+    data = read(values, group=np.array(["large"] * 38 + ["one", "another"]))
+    seen = set()
+    for repeat in range(4):
+        spec = trial("simsiam", data, epochs=1).model_copy(update={"split": SplitSpec(repeat=repeat)})
+        split = prepared(data, tmp_path, spec).split
+        seen.add(len(split.train) > 1)
+        if len(split.train) > 1:
+            result = run_trial(spec, tmp_path / data.content_hash).result
+            assert (len(split.valid), result.status) == (1, "ok")
+            assert all(math.isfinite(value) for value in result.course["loss"])
+            continue
+        with pytest.raises(BadInput, match="two training samples"):
+            run_trial(spec, tmp_path / data.content_hash)
+    assert seen == {True, False}
+
+
+@pytest.mark.parametrize("samples", [300, 513, 1500])
+def test_an_untrained_encoder_normalises_by_the_training_rows(samples):
+    """Also sorted rows, and where a piece of 512 would leave one alone, which has no variance."""
+    rows = torch.randn(samples, 20).cumsum(0) / 10.0
+    encoder = Encoder(ModelSpec(kind="encoder", hidden=(8,), code=4, normalisation="batch", dropout=0.5), 20)
+    siamese.calibrate(encoder, lambda index: Batch(rows[index]), torch.arange(samples))
+    hidden = encoder.backbone[:2](rows)
+    torch.testing.assert_close(hidden.mean(0), torch.zeros(8), rtol=0, atol=1e-3)
+    torch.testing.assert_close(hidden.std(0), torch.ones(8), rtol=0, atol=1e-2)
+    assert not any(part.training for part in encoder.modules())
+    assert encoder.backbone[1].momentum == 0.1
 
 
 def test_the_linear_reading_is_ridge_regression(tmp_path):
@@ -188,7 +233,7 @@ def test_the_linear_reading_is_ridge_regression(tmp_path):
 # --- stopped, continued, seeded ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["byol", "moco_v2", "dino"])
+@pytest.mark.parametrize("name", METHODS)
 def test_a_continued_training_is_the_uninterrupted_one(tmp_path, name, monkeypatch):
     monkeypatch.setattr(siamese, "CHECKPOINT_SECONDS", 0.0)
     whole = training(name, DATA, tmp_path, epochs=4)

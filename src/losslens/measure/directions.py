@@ -59,8 +59,8 @@ def alignment(evidence: Evidence) -> float | None:
     unit="1 (logarithm)",
     higher_is_better=False,
     explanation="Logarithm of the mean of exp(-2 d\N{SUPERSCRIPT TWO}) over pairs of held-out codes at distance d on "
-    "the unit sphere (Wang and Isola, ICML 2020). It is 0 when all codes agree, and near -4 at most when directions "
-    "fill a sphere of many dimensions.",
+    "the unit sphere (Wang and Isola, ICML 2020). It is 0 when all codes agree, and near -4 when directions fill a "
+    "sphere of many dimensions.",
 )
 def uniformity(evidence: Evidence) -> float | None:
     """Uniformity of at most 4000 held-out codes; None without two of them."""
@@ -118,7 +118,7 @@ def weighted_vote(
     r"""The label of each row of ``code`` for which the training codes with the nearest directions vote.
 
     :math:`\arg\max_y \sum_{i \in N_k,\, y_i = y} \exp(\cos(z, z_i) / 0.1)`, as work on self-supervised learning has
-    it (Wu and others, CVPR 2018).
+    it (Wu and others, CVPR 2018, with 0.07 in place of 0.1).
 
     Args:
         train_code: (training samples, code).

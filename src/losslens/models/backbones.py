@@ -76,8 +76,9 @@ def residual(spec: ModelSpec) -> nn.Sequential:
     Each stage but the first halves it. Stages are as wide as ``hidden`` says, the last as the code, which is its mean
     over all places.
 
-    Shapes: rows of channels, height and width, flat; a series is an image of height one. Each block starts as the
-    identity (its last scale is zero). Source: He, Zhang, Ren and Sun, CVPR 2016.
+    Shapes: rows of channels, height and width, flat; a series is an image of height one. Each block starts as its
+    shortcut (its last scale is zero), and shortcuts that change the width are projections with normalisation. First
+    weights are PyTorch's, not those of the paper. Source: He, Zhang, Ren and Sun, CVPR 2016.
     """
     channels, dimensions, widths = spec.grid[0], len(spec.grid) - 1, (*spec.hidden, spec.code)
     kernel = _STEM[dimensions]

@@ -3,6 +3,10 @@
 Nothing is written for a method elsewhere. Two views of a sample pass through backbone, projector and, where there is
 one, predictor. Terms compare named outputs: ``p1`` and ``p2``, what the heads give of either view, with ``t1`` and
 ``t2``, the targets, or with each other.
+
+The same for all: views of one kind for both branches, one after the other through the network, so that batch
+normalisation sees them apart; SGD with momentum 0.9 in place of LARS or AdamW; weight decay on every weight, biases and
+normalisation layers included; a tenth of the steps to warm up.
 """
 
 from __future__ import annotations
@@ -23,8 +27,10 @@ class Head:
     """A small perceptron on a backbone; widths are multiples of the head's width.
 
     - ``layers``: linear layers; ``hidden``: the width between them; ``out``: what the last one gives.
-    - ``normalised``: where batch normalisation follows a linear layer: nowhere, between layers, after all of them.
-    - ``prototypes``: rows are divided by their norm before the last layer, whose rows have norm one.
+    - ``normalised``: where batch normalisation follows a linear layer: nowhere, between layers, after all of them;
+      after the last one without a scale and shift of its own.
+    - ``prototypes``: the last layer is of directions of norm one, and reads the directions of rows: these come straight
+      from the linear layer before it, without normalisation or activation.
     """
 
     layers: int = 2
@@ -48,7 +54,7 @@ class MethodEntry:
       ``warm_up`` of the steps and falling as a cosine after it, save the predictor's where it is ``constant``.
     - ``contrastive``: whether samples are told apart; ``cut``: recommended factor of cut-initialisation, or None where
       none was published.
-    - ``published``: sizes in the paper, where those here are smaller.
+    - ``published``: what the paper has, or its authors' code, where it is otherwise here: sizes first.
     """
 
     name: str
@@ -107,7 +113,9 @@ _enter(
     learning_rate=0.3,
     weight_decay=1e-6,
     cut=3.0,
-    published="ResNet-50, head of two layers, 2048 and 128 wide, batches of 4096",
+    published="ResNet-50, head of two layers, 2048 and 128 wide, batches of 4096, LARS without decay of biases and "
+    "normalisation layers; the head is that of the paper, where the authors' code normalises after both of its layers, "
+    "has no last bias, and normalises both views as one batch",
 )
 _enter(
     name="simsiam",
@@ -126,7 +134,8 @@ _enter(
     nesterov=True,
     constant=True,
     cut=9.0,
-    published="ResNet-50, heads 2048 wide, the predictor 512 inside, batches of 512",
+    published="ResNet-50, heads 2048 wide, the predictor 512 inside, batches of 512, learning rate 0.05, no warm-up, "
+    "no Nesterov momentum, weight decay 1e-4",
 )
 _enter(
     name="byol",
@@ -146,7 +155,9 @@ _enter(
     weight_decay=5e-4,
     nesterov=True,
     cut=9.0,
-    published="ResNet-50, heads 4096 inside and 256 wide, momentum 0.996 over 1000 epochs, batches of 4096",
+    published="ResNet-50, heads 4096 inside and 256 wide, momentum 0.996 over 1000 epochs, batches of 4096, LARS with "
+    "weight decay 1.5e-6 that spares biases and normalisation layers, views that differ in blur and solarisation; the "
+    "authors' code leaves out the last bias of both heads",
 )
 _enter(
     name="moco_v2",
@@ -165,7 +176,9 @@ _enter(
     momentum=0.99,
     learning_rate=0.2,
     weight_decay=1e-4,
-    published="ResNet-50, head of two layers, 2048 and 128 wide, momentum 0.999, a queue of 65536",
+    published="ResNet-50, head of two layers, 2048 and 128 wide, momentum 0.999, a queue of 65536, learning rate 0.03 "
+    "without warm-up, batches shuffled over several devices before the slow copy normalises them, which one device "
+    "cannot do",
     aliases=("moco",),
 )
 _enter(
@@ -181,7 +194,8 @@ _enter(
     contrastive=False,
     learning_rate=0.2,
     weight_decay=1e-6,
-    published="ResNet-50, heads 8192 wide, batches of 2048, LARS",
+    published="ResNet-50, heads 8192 wide and without a last bias, batches of 2048, LARS with a rate of 0.0048 for "
+    "biases and normalisation layers and no decay of them; the loss undivided, where here it is divided by 40",
 )
 _enter(
     name="vicreg",
@@ -196,7 +210,8 @@ _enter(
     contrastive=False,
     learning_rate=0.2,
     weight_decay=1e-6,
-    published="ResNet-50, heads 8192 wide, batches of 2048, LARS",
+    published="ResNet-50, heads 8192 wide and without a last bias, batches of 2048, LARS without decay of biases and "
+    "normalisation layers, the loss undivided, where here it is divided by 25",
 )
 _enter(
     name="dino",
@@ -216,5 +231,7 @@ _enter(
     momentum_rises=True,
     learning_rate=0.5,
     weight_decay=1e-4,
-    published="heads of three layers 2048 wide, then 256, 65536 prototypes, momentum 0.996, AdamW, small crops beside",
+    published="heads of three layers 2048 wide, then 256, 65536 prototypes, no normalisation in them, momentum 0.996, "
+    "AdamW with a decay that rises from 0.04 to 0.4, small crops beside, gradients clipped, prototypes at rest for the "
+    "first epoch",
 )  # fmt: skip

@@ -79,6 +79,13 @@ class SiameseNetwork(nn.Module):
             return {view: projector(encoder.encode(x)) for view, x in wanted.items()}  # type: ignore[operator]
 
     @torch.no_grad()
+    def centre(self, mean: Tensor) -> None:
+        """Take inputs around this mean (features,), the slow copy as the network: both must see the same input."""
+        copies = [] if self.target is None else [self.target[0]]
+        for encoder in (self.encoder, *copies):
+            encoder.center.copy_(mean)  # type: ignore[operator]
+
+    @torch.no_grad()
     def follow(self, momentum: float) -> None:
         """The slow copy keeps ``momentum`` of each weight and takes the rest from the network; others have no copy."""
         if self.target is None:
@@ -95,10 +102,10 @@ def head(facts: Head, fan_in: int, width: int) -> nn.Sequential:
         widths[-2] = width
     layers: list[nn.Module] = []
     for place, (before, after) in enumerate(pairwise(widths), 1):
-        inner = place < facts.layers
+        inner = place < facts.layers - facts.prototypes
         normalised = facts.normalised == "all" or (facts.normalised == "hidden" and inner)
-        layers += [nn.Linear(before, after, bias=not normalised)] + [nn.BatchNorm1d(after)] * normalised
-        if inner and not (facts.prototypes and place == facts.layers - 1):
+        layers += [nn.Linear(before, after, bias=not normalised)] + [nn.BatchNorm1d(after, affine=inner)] * normalised
+        if inner:
             layers.append(ACTIVATIONS[facts.activation].module())
     return nn.Sequential(*layers[:-1], *_prototypes(layers[-1])) if facts.prototypes else nn.Sequential(*layers)
 

@@ -65,7 +65,7 @@ def embedding(named: Named) -> dict[str, float | None]:
     ``norm`` is their mean norm, ``positive_cosine`` the mean cosine of a pair, ``spread`` the standard deviation of a
     normalised feature times the root of their number (1 where directions are even, 0 where all agree),
     ``effective_rank`` the exponential of the entropy of the singular values of centred directions (Roy and Vetterli,
-    EUSIPCO 2007).
+    EUSIPCO 2007). Where heads end in prototypes all four are of the scores, not of what is scored.
 
     >>> embedding({"p1": torch.eye(2), "t2": torch.eye(2)})["positive_cosine"]
     1.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from losslens.models.backbones import Encoder
 from losslens.models.methods import METHODS
@@ -25,9 +25,11 @@ from losslens.run.prepared import Prepared
 from losslens.run.reading import SiameseReader
 from losslens.run.spec import Fit, TrialResult, TrialSpec
 from losslens.run.watching import Watching, packed, unpacked
+from losslens.vocabulary.errors import BadInput
 
 CHECKPOINT_SECONDS = 10.0
 MOMENTUM = 0.9
+NORMALISING = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 Watch = Callable[[int, Course], None]  # the epoch that was done, readings up to it
 
@@ -58,7 +60,7 @@ class Pretraining:
         torch.manual_seed(seed)
         self.network = SiameseNetwork(spec.model, spec.method, data.features)
         self.objective = MethodObjective(spec.method)
-        self.network.encoder.center.copy_(data.profiles(self.train).mean(0))
+        self.network.centre(data.profiles(self.train).mean(0))
         self.network.to(self.training.device), self.objective.to(self.training.device)
         calibrate(self.network.encoder, self.rows, self.train)
         rate, constant = self.training.learning_rates[0], entry.constant
@@ -226,13 +228,30 @@ def viewed(training: Pretraining, data: Prepared) -> tuple[Any, Any]:
 
 @torch.no_grad()
 def calibrate(encoder: Encoder, rows: Rows, train: Tensor) -> None:
-    """Let normalisation layers of the backbone see the training rows once, before the first step.
+    """Set the statistics of the backbone's batch normalisation to those of the training rows, before the first step.
 
-    So an untrained encoder is judged by what its weights are, and not by statistics that nobody had set.
+    They are the mean over large pieces of about equal size, as training would have them in the long run. So an
+    untrained encoder is judged by what its weights are, and not by statistics that nobody had set.
+
+    Raises:
+        BadInput: a single row, which has no variance.
     """
-    encoder.train()
-    for part in chunks(train):
-        encoder.encode(rows(part).profiles)
+    if len(train) < 2:
+        raise BadInput(
+            expected="two training samples or more, for self-supervised methods",
+            found=str(len(train)),
+            remedy="Leave the group column out, or name one whose groups are smaller.",
+        )
+    layers = [part for part in encoder.modules() if isinstance(part, NORMALISING)]
+    usual = [layer.momentum for layer in layers]
+    encoder.eval()
+    for layer in layers:
+        layer.train().momentum = None  # a plain mean over all that it sees
+    pieces = math.ceil(len(train) / ROWS)
+    for first in range(pieces):
+        encoder.encode(rows(train[first::pieces]).profiles)
+    for layer, momentum in zip(layers, usual, strict=True):
+        layer.momentum = momentum
     encoder.eval()
 
 
@@ -240,5 +259,6 @@ def _probe(training: Pretraining, data: Prepared) -> Probe:
     valid = torch.from_numpy(data.split.valid)
     noise = torch.Generator().manual_seed(training.seed + 2)
     drawn = training.train[torch.randperm(len(training.train), generator=noise)[:TRAINING_ROWS]]
-    pair = training.views(training.rows(valid[:ROWS]), noise)
+    shown = valid if len(valid) > 1 else drawn  # heads cannot normalise by a single row
+    pair = training.views(training.rows(shown[:ROWS]), noise)
     return Probe(*pair, training.rows, drawn, valid[:TRAINING_ROWS], numbered(data.labels))

@@ -105,9 +105,9 @@ def _option(text: str, usual: str) -> tuple[str, float]:
 def default_views(kind: Kind, *, channels: int = 1, counts: bool = False) -> tuple[ViewSpec, ...]:
     """The usual views of images, profiles or signals.
 
-    Images of three channels get those of SimCLR for small images. All others are often digits, letters or cells: crops
-    keep most of them, and they are not mirrored, as a mirrored digit is another one or none. ``counts``: the profiles
-    have counts behind them, to thin.
+    Images of three channels get those of SimCLR for small images, with crops from a fifth of the area on. All others
+    are often digits, letters or cells: crops keep most of them, and they are not mirrored, as a mirrored digit is
+    another one or none. ``counts``: the profiles have counts behind them, to thin.
 
     >>> [spec.name for spec in default_views("image")]
     ['crop', 'colour_jitter']

@@ -25,7 +25,8 @@ _RED_GREEN_BLUE = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
     aliases=("random_resized_crop",),
     use="The most telling view of photographs: parts of a thing are the thing.",
     failure="Where a part is something else: a small part of a digit or of a field of cells. Raise least.",
-    reference=f"Szegedy et al., CVPR 2015; {_SIMCLR}",
+    reference=f"Szegedy et al., CVPR 2015; {_SIMCLR}, with parts from 0.08 on and cubic interpolation; from 0.2 on in "
+    "MoCo and SimSiam",
 )
 def crop(
     batch: Tensor,
@@ -76,7 +77,7 @@ def flip(batch: Tensor, generator: torch.Generator) -> Tensor:
     aliases=("color_jitter", "jitter"),
     use="Crops of one photograph share their colours, by which alone they could be told; this takes that away.",
     failure="Where the colour or the intensity is what samples differ in, as stains and markers do.",
-    reference=f"{_SIMCLR}; strength 0.5 is theirs for small images, 1 for large ones",
+    reference=f"{_SIMCLR}, whose code draws the order too; strength 0.5 is theirs for small images, 1 for large ones",
 )
 def colour_jitter(
     batch: Tensor,
@@ -146,7 +147,7 @@ def grayscale(batch: Tensor, generator: torch.Generator) -> Tensor:
     aliases=("gaussian_blur",),
     use="Large images, whose fine grain should not decide.",
     failure="Images of few pixels, in which the grain is all there is; the authors leave it out there.",
-    reference=_SIMCLR,
+    reference=f"{_SIMCLR}, with up to 2 pixels for images of 224, cut off at a twentieth of the side",
 )
 def blur(
     batch: Tensor, generator: torch.Generator, *, sigma: Annotated[float, Range(0.1, 20.0, log=True)] = 1.0
