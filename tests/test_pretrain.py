@@ -119,6 +119,17 @@ def test_a_stopped_pretraining_goes_on(tmp_path, monkeypatch, found):
     assert without_times(again.document.model_dump()) == without_times(found.document.model_dump())
 
 
+def test_a_pretraining_stopped_before_its_first_state_does_not_claim_one(tmp_path):
+    with pytest.raises(Interrupted, match="nothing was trained yet") as stopped:
+        losslens.pretrain(DATA.values, progress=Stop(0), out=tmp_path / "out", **SMALL)
+    assert "state" not in str(stopped.value)
+    assert not (tmp_path / "out" / "state.safetensors").exists()
+
+
+def test_a_loaded_encoder_shows_itself_in_a_line(found):
+    assert repr(found.model) == "Model(simsiam/cut=9/wd=0.0005 on array, 60 features -> code of 4)"
+
+
 # --- compare -------------------------------------------------------------------------------------------------------
 
 
