@@ -75,6 +75,14 @@ def test_importing_losslens_imports_nothing_heavy():
     assert not set(ended.stdout.split()) & HEAVY
 
 
+def test_the_package_is_a_command_too():
+    ended = subprocess.run([sys.executable, "-m", "losslens", "--version"], capture_output=True, text=True, check=True)
+    assert ended.stdout == f"losslens {losslens.__version__}\n"
+    wrong = subprocess.run([sys.executable, "-m", "losslens", "show", "hubber"], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "Did you mean 'huber'" in wrong.stderr
+
+
 def test_version():
     ended = call("--version")
     assert (ended.status, ended.out) == (0, f"losslens {losslens.__version__}\n")

@@ -27,6 +27,7 @@ from losslens.run.executors import Serial
 from losslens.run.listening import listening
 from losslens.run.spec import TrialResult, TrialSpec
 from losslens.run.trial import one_thread
+from losslens.vocabulary.errors import BadInput
 
 SEEDS, ENOUGH = range(20), 19
 
@@ -298,3 +299,33 @@ def test_in_one_process_it_is_told_before_the_training_ends() -> None:
         training.epochs(8)
     assert heard
     assert max(heard) < 8
+
+
+# --- mistakes with a watch of one's own ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("epoch", [torch.zeros(2, 3), 1.5, -1, "one"])
+def test_the_first_argument_of_a_reading_is_an_epoch(epoch):
+    with pytest.raises(BadInput, match="the number of the epoch"):
+        losslens.Watch(nn.Linear(3, 2)).read(epoch)
+
+
+@pytest.mark.parametrize("loss", [0.3, torch.zeros(()), torch.zeros(3, requires_grad=True)])
+def test_a_loss_that_has_no_gradient_is_refused_with_where_numbers_go(loss):
+    watch = losslens.Watch(nn.Linear(3, 2))
+    with pytest.raises(BadInput, match="train_loss and valid_loss"):
+        watch.read(1, loss=loss)
+    assert watch.looks == []
+
+
+def test_what_is_no_model_cannot_be_watched():
+    with pytest.raises(BadInput, match="to watch, found NoneType"):
+        losslens.Watch(None)
+
+
+def test_arrays_are_read_as_tensors_are():
+    rows = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+    watches = [losslens.Watch(nn.Linear(3, 2)) for _ in range(2)]
+    watches[0].read(np.int64(1), embedding=rows)
+    watches[1].read(1, embedding=torch.from_numpy(rows))
+    assert np.array_equal(watches[0].looks[0].embedding, watches[1].looks[0].embedding)

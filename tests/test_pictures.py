@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,6 +137,32 @@ def test_the_command_reads_a_folder_of_many_sizes(tmp_path: Path) -> None:
     assert ended.status == 0, ended.err
     assert '"features": 16' in ended.out
     assert '"samples": 25' in ended.out
+
+
+def test_advice_reads_a_folder_of_many_sizes_and_its_command_says_the_size(tmp_path: Path) -> None:
+    written(tmp_path / "p", GREY, classes=("a", "b"))
+    Image.fromarray(GREY[0].T).save(tmp_path / "p" / "a" / "turned.png")
+    ended = call("advise", tmp_path / "p", "--size", "4", "--json")
+    assert ended.status == 0, ended.err
+    said = json.loads(ended.out)
+    assert said["features"] == 16
+    assert "--size 4" in said["command"]
+
+
+def test_parts_of_a_published_set_are_no_labels(tmp_path: Path) -> None:
+    written(tmp_path / "train", GREY, classes=("cat", "dog"))
+    written(tmp_path / "Test", GREY, classes=("cat", "dog"))
+    profiles = read(str(tmp_path))
+    assert profiles.labels.tolist() == [path.split("/")[1] for path in profiles.samples]
+    assert set(profiles.labels) == {"cat", "dog"}
+    assert "no labels" in " ".join(profiles.remarks)
+
+
+def test_parts_beside_classes_are_classes(tmp_path: Path) -> None:
+    written(tmp_path, GREY, classes=("train", "aeroplane"))
+    assert set(read(str(tmp_path)).labels) == {"train", "aeroplane"}
+    (tmp_path / "aeroplane").rename(tmp_path / "test")
+    assert set(read(str(tmp_path)).labels) == {"train", "test"}
 
 
 def test_an_array_has_no_size() -> None:

@@ -119,6 +119,17 @@ def test_a_stopped_pretraining_goes_on(tmp_path, monkeypatch, found):
     assert without_times(again.document.model_dump()) == without_times(found.document.model_dump())
 
 
+def test_a_pretraining_stopped_before_its_first_state_does_not_claim_one(tmp_path):
+    with pytest.raises(Interrupted, match="nothing was trained yet") as stopped:
+        losslens.pretrain(DATA.values, progress=Stop(0), out=tmp_path / "out", **SMALL)
+    assert "state" not in str(stopped.value)
+    assert not (tmp_path / "out" / "state.safetensors").exists()
+
+
+def test_a_loaded_encoder_shows_itself_in_a_line(found):
+    assert repr(found.model) == "Model(simsiam/cut=9/wd=0.0005 on array, 60 features -> code of 4)"
+
+
 # --- compare -------------------------------------------------------------------------------------------------------
 
 
@@ -280,6 +291,7 @@ def test_the_command_compares_methods(table, tmp_path):
         (["pretrain", "digits", "--method", "byoll"], "Did you mean 'byol'"),
         (["pretrain", "digits", "--views", "nothing"], "expected a view among"),
         (["compare", "digits", "--weight-decay", "0,1e-3"], "add --methods"),
+        (["compare", "digits", "--cut", "3", "--views", "rotate"], "methods, for --cut and --views, found none"),
         (["compare", "digits", "--methods", "simclr", "--cut", "0"], "a cut in"),
         (["compare", "digits", "--methods", "simclr", "--cut", "three"], "expected a number"),
     ],
@@ -297,3 +309,23 @@ def test_methods_are_listed():
     listed = json.loads(ended.out)
     assert [record["name"] for record in listed] == list(METHODS)
     assert all(record["use"] and record["failure"] and record["reference"] for record in listed)
+
+
+# --- what a pretraining says -----------------------------------------------------------------------------------------
+
+
+def test_a_pretraining_advises_nothing_that_its_command_lacks(found):
+    said = " ".join(found.document.advice)
+    assert "--goal" not in said
+    assert "losslens compare DATA --methods simsiam --repeats 5" in said
+    assert "no interval" not in found.sentence
+    notes = [row.note for row in found.document.rows if "One split" in row.note]
+    assert len(notes) == 1
+
+
+def test_raw_features_that_rebuild_themselves_are_no_rival(tmp_path):
+    found = losslens.pretrain(DATA.values, out=tmp_path / "out", **SMALL)
+    raw = next(row for row in found.document.rows if row.key == "raw_features")
+    assert raw.mean(found.document.goal.yardstick) == pytest.approx(1.0)
+    assert "raw features" not in found.sentence
+    assert "PCA" in found.sentence

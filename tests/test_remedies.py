@@ -245,6 +245,21 @@ def test_a_norm_that_cannot_fall_is_told():
         losslens.automatic_cut(model, batch())
 
 
+@pytest.mark.parametrize("wrong", ["3", None, math.nan])
+def test_what_is_no_number_is_refused_in_words(wrong):
+    with pytest.raises(BadInput, match="a constant of at least 1"):
+        losslens.cut_initialise(nn.Linear(2, 2), wrong)
+    with pytest.raises(BadInput, match="a power of at least 0"):
+        losslens.GradScale(wrong)
+
+
+def test_what_is_no_model_or_no_finite_batch_is_refused_in_words():
+    with pytest.raises(BadInput, match=r"a model \(torch.nn.Module\) to cut, found NoneType"):
+        losslens.cut_initialise(None, 3)
+    with pytest.raises(BadInput, match="a finite embedding, found a mean norm of nan"):
+        losslens.automatic_cut(nn.Linear(2, 2), torch.full((3, 2), math.nan))
+
+
 def test_wrong_constants_forms_and_outputs_are_refused():
     model = perceptron(8, 4)
     for c in (0.5, 0.0, -3.0, math.nan, math.inf):

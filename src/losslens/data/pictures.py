@@ -17,6 +17,7 @@ from losslens.data.signals import pixels, smaller
 from losslens.vocabulary.errors import BadInput
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+PARTS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}  # of published sets, no classes
 WHOLE = 65_535  # the largest pixel of 16 bits
 
 Pixels = npt.NDArray[Any]
@@ -47,7 +48,7 @@ def read_pictures(folder: Path, request: Request) -> Profiles:
         profiles,
         samples=tuple(path.relative_to(folder).as_posix() for path in paths),
         declared="[0, 1]" if fine else "pixels",
-        remarks=(*profiles.remarks, *_said(request.size)),
+        remarks=(*profiles.remarks, *_said(request.size), *_said_parts(_places(paths, folder))),
     )
 
 
@@ -116,7 +117,7 @@ def _side(picture: Pixels) -> str:
 
 def _labels(paths: Sequence[Path], folder: Path) -> Pixels | None:
     """The sub-folder of each picture, or None if none is in one."""
-    places = [path.relative_to(folder).parts for path in paths]
+    places = _places(paths, folder)
     inside = sum(len(parts) > 1 for parts in places)
     if 0 < inside < len(paths):
         raise BadInput(
@@ -124,4 +125,20 @@ def _labels(paths: Sequence[Path], folder: Path) -> Pixels | None:
             found=f"{len(paths) - inside} in {folder} and {inside} in sub-folders",
             remedy="Move them to one place.",
         )
-    return np.array([parts[0] for parts in places]) if inside else None
+    return np.array([parts[int(_in_parts(places))] for parts in places]) if inside else None
+
+
+def _places(paths: Sequence[Path], folder: Path) -> list[tuple[str, ...]]:
+    return [path.relative_to(folder).parts for path in paths]
+
+
+def _in_parts(places: Sequence[tuple[str, ...]]) -> bool:
+    """Whether classes lie below the parts of a published set, as in train/cat/1.png."""
+    return all(len(parts) > 2 and parts[0].lower() in PARTS for parts in places)
+
+
+def _said_parts(places: Sequence[tuple[str, ...]]) -> list[str]:
+    if not _in_parts(places):
+        return []
+    names = ", ".join(sorted({parts[0] for parts in places}))
+    return [f"The folders {names} are parts of a set and no labels: all are one set here, split anew."]

@@ -82,6 +82,7 @@ def advise(
     id_column: str | None = None,
     transpose: bool = False,
     layer: str | None = None,
+    size: int | None = None,
     kind: str | None = None,
     goal: str | None = None,
     seed: int = 0,
@@ -101,7 +102,7 @@ def advise(
     ['negative_binomial', 'mse+softplus', 'cosine+softplus', 'cosine_plus_mse+softplus']
     """
     aim = None if goal is None else GOALS[goal].name
-    profiles = read(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer)
+    profiles = read(data, label=label, group=group, id_column=id_column, transpose=transpose, layer=layer, size=size)
     seen = look(profiles, kind)
     drawn = sample(profiles, seen, seed)
     at = Situation(
@@ -114,6 +115,7 @@ def advise(
     losses = tuple(advised(at))
     names = [each.name for each in losses]
     options = {"label": label, "group": group, "id": id_column, "layer": layer, "kind": kind, "goal": aim}
+    options["size"] = None if size is None else str(size)
     return Guidance(
         dataset=_dataset(profiles, seen, drawn.space),
         goal=_goal(aim, profiles, seen, names),

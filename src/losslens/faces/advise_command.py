@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from losslens.faces.options import Data, Group, IdColumn, Json, Kind, Label, Layer, Transpose, print_json
+from losslens.faces.options import Data, Group, IdColumn, Json, Kind, Label, Layer, Size, Transpose, print_json
 
 if TYPE_CHECKING:
     from losslens.faces.advise import Guidance
@@ -27,6 +27,7 @@ def advise(
     id_column: IdColumn = None,
     transpose: Transpose = False,
     layer: Layer = None,
+    size: Size = None,
     kind: Kind = None,
     goal: Annotated[str | None, typer.Option(help="What is wanted: direction, magnitude, likelihood or code.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the rows that distances are measured between.")] = 0,
@@ -39,7 +40,7 @@ def advise(
     """
     from losslens.faces.advise import advise as run
 
-    reading: dict[str, Any] = {"label": label, "group": group, "id_column": id_column, "layer": layer}
+    reading: dict[str, Any] = {"label": label, "group": group, "id_column": id_column, "layer": layer, "size": size}
     found = run(data, transpose=transpose, kind=kind, goal=goal, seed=seed, **reading)
     if json:
         print_json(found.as_json())

@@ -16,7 +16,7 @@ from losslens.data.splits import split
 from losslens.faces.devices import usable
 from losslens.faces.folder import Manifest, Source, claim, earlier, held, place
 from losslens.faces.goal import settle_goal
-from losslens.faces.method_settings import decays_of, methods_of
+from losslens.faces.method_settings import check_methods_asked, decays_of, methods_of
 from losslens.faces.origin import source_of
 from losslens.faces.outcome import Comparison, Run, finish
 from losslens.faces.progress import Bars, Quiet, Told
@@ -118,6 +118,8 @@ def compare(
     >>> sorted(row.key for row in found.document.rows)
     ['mae', 'mean_profile', 'mse', 'pca', 'zeros']
     """
+    if not methods:
+        check_methods_asked({"cut": cut, "cut_form": cut_form, "grad_scale": grad_scale, "views": views})
     reading: dict[str, Any] = {"label": label, "group": group, "id_column": id_column, "transpose": transpose}
     reading |= {"layer": layer, "size": size}
     profiles = read(data, **reading)

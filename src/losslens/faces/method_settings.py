@@ -59,6 +59,22 @@ def methods_of(
     )
 
 
+def check_methods_asked(asked: dict[str, Any]) -> None:
+    """Refuse settings of methods where no method is compared; each has the value that means none.
+
+    >>> check_methods_asked({"cut": 1.0, "cut_form": "all", "grad_scale": 0.0, "views": ""})
+    """
+    nothing = {"cut": (1.0,), "cut_form": "all", "grad_scale": 0.0, "views": ""}
+    read = asked | {"cut": several(asked["cut"])}
+    given = [f"--{name.replace('_', '-')}" for name, value in read.items() if value != nothing[name]]
+    if given:
+        raise BadInput(
+            expected=f"self-supervised methods, for {' and '.join(given)}",
+            found="none",
+            remedy="Add --methods, for instance --methods simclr; the weights of autoencoders are not cut.",
+        )
+
+
 def _form(name: str) -> CutForm:
     if name not in get_args(CutForm):
         raise unknown("form of the cut", name, get_args(CutForm))

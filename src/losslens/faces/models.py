@@ -44,6 +44,12 @@ class Model:
     objective: Objective | None
     preprocessing: Transform
 
+    def __repr__(self) -> str:
+        """What it is in a line, and not its thousands of weights."""
+        about, spec = self.saved.about, self.saved.model
+        row = f"{about['row']} on {about['data']}, " if {"row", "data"} <= set(about) else ""
+        return f"Model({row}{len(self.saved.features)} features -> code of {spec.code})"
+
     def transform(self, data: Any, **reading: Any) -> Any:
         """Codes of new profiles, (samples, code). ``reading`` are the options of reading data, as for ``compare``."""
         return self.pass_over(self.matched(data, **reading))[0]

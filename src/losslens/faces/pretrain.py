@@ -137,14 +137,22 @@ def _run(intended: Run, folder: Path, progress: Bars | Quiet) -> Comparison:
             outcome = complete(intended.plan.trials, data.folder, store, Serial(), clock, advance)
             found = finish(intended, outcome, folder, store, data, clock)
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"Stopped; the state of a few seconds ago is kept. The same command with --out {folder} goes on from there."
-        ) from None
+        raise Interrupted(_stopped(folder)) from None
     if found.recommended:
         _write_embedding(found, intended.profiles, folder / EMBEDDING)
     (folder / STATE).unlink(missing_ok=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)
     return found
+
+
+def _stopped(folder: Path) -> str:
+    """What a stopped pretraining leaves: a state, its finished training, or nothing yet."""
+    if (folder / STATE).exists():
+        return (
+            f"Stopped; the state of a few seconds ago is kept. The same command with --out {folder} goes on from there."
+        )
+    kept = "what was finished is kept" if any(folder.glob("trials/*")) else "nothing was trained yet"
+    return f"Stopped; {kept}. The same command with --out {folder} goes on."
 
 
 def _pretrain(

@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, get_args
 
 import torch
@@ -137,7 +138,14 @@ def automatic_cut(model: nn.Module, batch: Any, *, target: float = 1.0, form: Fo
 
 def _constant(norm: Callable[[float], float], target: float) -> float:
     """The smallest c from 1 on at which a falling norm reaches its target, to six digits."""
-    if norm(1.0) <= target:
+    first = norm(1.0)
+    if not math.isfinite(first):
+        raise BadInput(
+            expected="a batch with a finite embedding",
+            found=f"a mean norm of {first}",
+            remedy="Look for NaN in the batch.",
+        )
+    if first <= target:
         return 1.0
     low, high = 0.0, math.log(LARGEST)
     if norm(LARGEST) > target:
@@ -154,6 +162,8 @@ def _constant(norm: Callable[[float], float], target: float) -> float:
 
 def _powers(model: nn.Module, form: str) -> dict[str, int]:
     """By which power of c each parameter is divided, by name."""
+    if not isinstance(model, nn.Module):
+        raise BadInput(expected="a model (torch.nn.Module) to cut", found=type(model).__name__)
     if form not in FORMS:
         raise unknown("form of the cut", form, FORMS)
     if form == "exact":
@@ -188,8 +198,8 @@ def _measured(model: nn.Module, parameters: dict[str, Tensor], batch: Any) -> Em
 
 
 def _check_constant(c: float) -> None:
-    if not 1.0 <= c < math.inf:
-        raise BadInput(expected="a constant of at least 1 to divide by", found=f"{c:g}")
+    if not isinstance(c, Real | Tensor) or not 1.0 <= c < math.inf:
+        raise BadInput(expected="a constant of at least 1 to divide by", found=f"{c!r}")
 
 
 def _warning(cut: Cut) -> str:
@@ -222,8 +232,8 @@ class GradScale(nn.Module):
 
     def __init__(self, p: float = 1.0) -> None:
         super().__init__()
-        if not 0.0 <= p < math.inf:
-            raise BadInput(expected="a power of at least 0", found=f"{p:g}")
+        if not isinstance(p, int | float) or not 0.0 <= p < math.inf:
+            raise BadInput(expected="a power of at least 0", found=f"{p!r}")
         self.p = p
 
     def forward(self, z: Tensor) -> Tensor:

@@ -168,7 +168,9 @@ class _Told:
         if not math.isfinite(self.versus.low):
             side = "ahead of" if self.versus.mean < 0 else "behind"
             gap = f"{number(abs(self.versus.mean))} {side} {self.baseline_name}"
-            return f"It lies {gap}; these splits give no interval for that."
+            if abs(self.versus.mean) < 5e-4:
+                return f"It scores what {self.baseline_name} scores."
+            return f"It lies {gap}" + ("; these splits give no interval for that." if self.repeats > 1 else ".")
         reach = f"95 % interval {number(-self.versus.high)} to {number(-self.versus.low)}"
         if self.versus.high < 0:
             return f"It beats {self.baseline_name} by {number(-self.versus.mean)} ({reach})."
@@ -179,10 +181,19 @@ class _Told:
 def _strongest_baseline(results: Results, contest: Contest) -> str | None:
     means = {}
     for key, each in results.items():
-        own = scores(each, contest.yardstick) if parted(key)[0] in BASELINE_TITLES else {}
+        own = scores(each, contest.yardstick) if _rivals(parted(key)[0], contest.yardstick) else {}
         if own:
             means[key] = contest.sign * sum(own.values()) / len(own)
     return max(means, key=lambda key: means[key]) if means else None
+
+
+def _rivals(name: str, yardstick: str) -> bool:
+    """Whether a row is a baseline to be beaten: raw features rebuild themselves, so that only labels judge them.
+
+    >>> _rivals("raw_features", "r2"), _rivals("raw_features", "knn_accuracy"), _rivals("pca", "r2")
+    (False, True, True)
+    """
+    return name in BASELINE_TITLES and (name != "raw_features" or yardstick == "knn_accuracy")
 
 
 _PCA_BEFORE_LOSSES = (
@@ -209,13 +220,23 @@ def _advice(told: _Told, goal: Goal) -> list[str]:
             "Tied means that these splits cannot separate them; more repeats (--repeats 10) separate smaller ones."
         )
     if told.repeats < 3:
-        lines.append("With fewer than 3 repeats the intervals are very wide or missing; use --repeats 5 or more.")
+        lines.append(_more_repeats(told))
+    if len(told.decision.judged) == 1:
+        return lines
     other = "method" if is_method(told.pick) else "loss"
     lines.append(
         f"The goal here is {goal.name}; another goal may prefer another {other}. Ask with --goal: with the same --out "
         "nothing is trained again."
     )
     return lines
+
+
+def _more_repeats(told: _Told) -> str:
+    """How to be surer; a pretraining is one split, and a comparison has more."""
+    if len(told.decision.judged) > 1 or not is_method(told.pick):
+        return "With fewer than 3 repeats the intervals are very wide or missing; use --repeats 5 or more."
+    method = parted(told.pick)[0].split("/")[0]
+    return f"So few splits cannot say how sure this is: losslens compare DATA --methods {method} --repeats 5 can."
 
 
 def _without_decision() -> list[str]:

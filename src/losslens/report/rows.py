@@ -187,7 +187,8 @@ def _note(own: Mapping[int, TrialResult], contest: Contest) -> str:
         return f"Diverged in {len(failed)} of {len(own)} repeats: {failed[0].cause}."
     if not scores(own, contest.yardstick):
         return f"{METRICS[contest.yardstick].title} is not defined for it."
-    return "" if len(own) > 1 else "One split cannot tell it apart from the others."
+    certain = len(own) > 1 or next(iter(own.values())).spec.is_baseline
+    return "" if certain else "One split cannot tell it apart from the others."
 
 
 def _measurements(ordered: Sequence[TrialResult]) -> dict[str, Measurement]:

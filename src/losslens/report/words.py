@@ -8,13 +8,15 @@ from losslens.report.statistics import Interval
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:
-    """The first few of several names, and how many more there are.
+    """The first few of several names, and how many more there are; semicolons part names that have commas.
 
-    >>> listed(["mse", "mae", "huber"], most=2)
-    'mse, mae and 1 more'
+    >>> listed(["mse", "mae", "huber"], most=2), listed(["SimCLR, cut 3", "mse"])
+    ('mse, mae and 1 more', 'SimCLR, cut 3; mse')
     """
     shown = list(names[:most])
-    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return ("; " if any("," in name for name in shown) else ", ").join(shown) + (
+        f" and {len(names) - most} more" if len(names) > most else ""
+    )
 
 
 def bounds(interval: Interval) -> str:

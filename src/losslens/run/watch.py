@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from losslens.measure.diagnostics import Reading, Readings, judged
 from losslens.measure.diagnostics.readings import Array
 from losslens.measure.findings import Finding
+from losslens.vocabulary.errors import BadInput
 
 SATURATED = 0.01  # of the range, from either end
 _ENDS: dict[type[nn.Module], tuple[float, float]] = {
@@ -47,6 +49,8 @@ class Watch:
         margin: float | None = None,
         say: Say | None = None,
     ) -> None:
+        if not isinstance(model, nn.Module):
+            raise BadInput(expected="a model (torch.nn.Module) to watch", found=type(model).__name__)
         self.layers, self.lr, self.adaptive, self.margin = Layers(model), lr, adaptive, margin
         self.looks: list[Reading] = []
         self.curves: tuple[dict[int, float], dict[int, float]] = ({}, {})
@@ -74,7 +78,10 @@ class Watch:
         Shapes: ``embedding`` and ``partner`` (samples, dimensions) are compared by direction; ``code`` and the
         posterior's ``mean`` (samples, code); ``output`` and ``target`` (samples, features) are in the same units.
         Losses of an epoch may be given without anything else, and should be for every epoch.
+        BadInput for an epoch that is no whole number, or a loss that cannot be differentiated.
         """
+        _check_epoch(epoch)
+        _check_loss(loss)
         arrays = {"embedding": embedding, "partner": partner, "code": code, "mean": mean, "output": output}
         taken: dict[str, Any] = {
             name: array(value) for name, value in (arrays | {"target": target}).items() if value is not None
@@ -98,6 +105,28 @@ class Watch:
     def findings(self) -> tuple[Finding, ...]:
         """What the whole training shows, the most pressing first; fine ones are included."""
         return judged(self.readings())
+
+
+def _check_epoch(epoch: object) -> None:
+    if not isinstance(epoch, Integral) or int(epoch) < 0:
+        raise BadInput(
+            expected="the number of the epoch as the first argument, from 0 on",
+            found=repr(epoch) if isinstance(epoch, int | float | str) else type(epoch).__name__,
+            remedy="Write watch.read(epoch, ...) with what was seen as keywords.",
+        )
+
+
+def _check_loss(loss: object) -> None:
+    if loss is None or (callable(loss) and not isinstance(loss, Tensor)):
+        return
+    if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
+        raise BadInput(
+            expected="a scalar tensor with a gradient as the loss, or a function that computes it",
+            found=f"a tensor of shape {tuple(loss.shape)}, requires_grad {loss.requires_grad}"
+            if isinstance(loss, Tensor)
+            else type(loss).__name__,
+            remedy="Numbers go into train_loss and valid_loss; leave loss out to read the gradients of the last step.",
+        )
 
 
 class Live:
@@ -187,5 +216,5 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 def array(values: Tensor) -> Array:
     """(samples, ...) -> (samples, numbers): a copy, as parameters and buffers are changed in place."""
-    read: Array = values.detach().flatten(1).float().cpu().numpy().copy()
+    read: Array = torch.as_tensor(values).detach().flatten(1).float().cpu().numpy().copy()
     return read

@@ -88,13 +88,15 @@ def _measured(figure: Figure) -> str:
 
 
 def number(value: float | None) -> str:
-    """A number as it is to be read: to five digits, whole ones with commas.
+    """A number as it is to be read: to five digits, whole ones with commas up to a billion.
 
-    >>> number(9501.4), number(0.03998401), number(None)
-    ('9,501', '0.039984', '–')
+    >>> number(9501.4), number(0.03998401), number(9.5005029e61), number(None)
+    ('9,501', '0.039984', '9.5005e+61', '–')
     """
     if value is None:
         return "–"
+    if abs(value) >= 1e9:
+        return f"{value:.5g}"
     return f"{value:,.0f}" if abs(value) >= 1000.0 or value == int(value) else f"{value:.5g}"
 
 
