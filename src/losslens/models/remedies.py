@@ -232,9 +232,9 @@ class GradScale(nn.Module):
 
     def __init__(self, p: float = 1.0) -> None:
         super().__init__()
-        if not isinstance(p, int | float) or not 0.0 <= p < math.inf:
+        if not isinstance(p, Real) or not 0.0 <= p < math.inf:
             raise BadInput(expected="a power of at least 0", found=f"{p!r}")
-        self.p = p
+        self.p = float(p)
 
     def forward(self, z: Tensor) -> Tensor:
         """(..., features) -> the same values."""
