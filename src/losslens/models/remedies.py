@@ -9,8 +9,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal, SupportsFloat, get_args
 
 import torch
 from torch import Tensor, nn
@@ -198,7 +197,7 @@ def _measured(model: nn.Module, parameters: dict[str, Tensor], batch: Any) -> Em
 
 
 def _check_constant(c: float) -> None:
-    if not isinstance(c, Real | Tensor) or not 1.0 <= c < math.inf:
+    if not isinstance(c, SupportsFloat) or not 1.0 <= c < math.inf:
         raise BadInput(expected="a constant of at least 1 to divide by", found=f"{c!r}")
 
 
@@ -232,7 +231,7 @@ class GradScale(nn.Module):
 
     def __init__(self, p: float = 1.0) -> None:
         super().__init__()
-        if not isinstance(p, Real) or not 0.0 <= p < math.inf:
+        if not isinstance(p, SupportsFloat) or not 0.0 <= p < math.inf:
             raise BadInput(expected="a power of at least 0", found=f"{p!r}")
         self.p = float(p)
 
