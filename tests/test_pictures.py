@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,7 +128,22 @@ def test_convolutions_know_the_shape_and_an_option_goes_first(tmp_path: Path) ->
     own = tiny(folder, tmp_path / "own", **asked)
     assert own.model.saved.model.shape == (3, 6, 4)
     assert own.model.transform(folder).shape == (24, 2)
+    with pytest.raises(BadInput, match="Give --size"):
+        own.model.transform(folder, size=4)
     assert tiny(folder, tmp_path / "said", shape="1x8x9", **asked).model.saved.model.shape == (1, 8, 9)
+
+
+def test_one_picture_is_no_data_and_its_folder_is_named(tmp_path: Path) -> None:
+    folder = written(tmp_path / "p", GREY)
+    with pytest.raises(BadInput, match=f"Give its folder: {re.escape(str(folder))}"):
+        read(folder / "000.png")
+
+
+def test_a_damaged_picture_is_named_with_what_to_do(tmp_path: Path) -> None:
+    folder = written(tmp_path / "p", GREY)
+    (folder / "000.png").write_bytes(b"no picture")
+    with pytest.raises(BadInput, match=r"000\.png.*take it out of the folder"):
+        read(folder)
 
 
 def test_the_command_reads_a_folder_of_many_sizes(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from losslens.data.bundled import BUNDLED
 from losslens.data.checks import validate
 from losslens.data.columns import Request
 from losslens.data.delimited import read_text_table
+from losslens.data.pictures import SUFFIXES as PICTURES
 from losslens.data.pictures import read_pictures
 from losslens.data.profiles import Profiles
 from losslens.data.tables import read_parquet, read_table
@@ -119,6 +120,12 @@ def _reader_for(path: Path) -> Reader:
     for suffix, reader in SUFFIXES.items():
         if lower.endswith(suffix):
             return reader
+    if lower.endswith(PICTURES):
+        raise BadInput(
+            expected="a folder of pictures, each a sample",
+            found=f"one picture: {path}",
+            remedy=f"Give its folder: {path.parent}.",
+        )
     raise BadInput(
         expected=f"a file ending in {', '.join(SUFFIXES)}",
         found=f"{path.name!r}",

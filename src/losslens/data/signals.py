@@ -216,7 +216,11 @@ def _reading(path: str | Path) -> Iterator[None]:
         raise
     except Exception as error:  # each library has its own kinds
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise BadInput(expected="a file that can be read", found=f"{path} ({reason})") from error
+        raise BadInput(
+            expected="a file that can be read",
+            found=f"{path} ({reason})",
+            remedy="Save it again, or take it out of the folder.",
+        ) from error
 
 
 def _shaped(expected: str, values: npt.NDArray[Any]) -> BadInput:

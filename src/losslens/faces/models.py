@@ -78,10 +78,13 @@ class Model:
         place = {name: position for position, name in enumerate(profiles.features)}
         missing = [name for name in wanted if name not in place]
         if missing:
+            pictures = len(profiles.sample_shape) > 1
             raise BadInput(
                 expected=f"the {len(wanted)} features that the model was trained on",
                 found=f"{len(missing)} of them missing, such as {', '.join(missing[:3])}",
-                remedy="Features are matched by name: check the names of the columns, or that rows are samples.",
+                remedy="Give --size to resize the pictures to those that it was trained on."
+                if pictures
+                else "Features are matched by name: check the names of the columns, or that rows are samples.",
             )
         values = profiles.values[:, [place[name] for name in wanted]]
         return self._of_kind(replace(profiles, values=values, features=wanted, sample_shape=()))
