@@ -69,7 +69,7 @@ def test_a_cosine_gradient_that_fades_is_found_and_told_of(name, tmp_path, long)
         own.run()
     (found,) = [each for each in own.result().findings if each.name == "cosine_gradient_fading"]
     assert (found.verdict, found.epoch) == ("act", 0)
-    assert found.change == {"method.cut": 3.0}
+    assert found.change == {"method.cut": 3.0, "method.cut_form": "last"}
     assert (1, "cosine_gradient_fading") in heard
 
 
@@ -166,8 +166,8 @@ def remedied(folder: Path, row: str) -> dict[str, object]:
     ended = call("diagnose", folder, "--try", *options)
     assert ended.status == 0, ended.err
     (attempt,) = json.loads(ended.out)["attempts"]
-    assert attempt["change"] == {"method.cut": 3.0}
-    assert attempt["was"] == {"method.cut": 1.0}
+    assert attempt["change"] == {"method.cut": 3.0, "method.cut_form": "last"}
+    assert attempt["was"] == {"method.cut": 1.0, "method.cut_form": "all"}
     return attempt["answered"][0]
 
 

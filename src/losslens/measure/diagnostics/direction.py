@@ -18,11 +18,14 @@ USUAL_DECAY = 5e-4  # with plain gradient steps
 
 
 def _cut(spec: Any) -> dict[str, Any]:
-    """Of a self-supervised method: the cut that is recommended for it; where it is cut as much, more weight decay."""
+    """Of a self-supervised method: its recommended cut, of the last layer; where it is cut as much, more weight decay.
+
+    A cut of all parameters makes directions collapse on some data; one of the last layer leaves them as they are.
+    """
     if spec.method is None:
         return {}
     cut = METHODS[spec.method.name].cut or USUAL_CUT
-    return {"method.cut": cut} if spec.method.cut < cut else _decay(spec)
+    return {"method.cut": cut, "method.cut_form": "last"} if spec.method.cut < cut else _decay(spec)
 
 
 def _decay(spec: Any) -> dict[str, Any]:
@@ -53,8 +56,8 @@ def _angles(look: Reading) -> Array:
     because="By the closed form, freely moving pairs at a right angle need about 10 000 steps at 1e-4 to come close, "
     "and 100 000 at 1e-5.",
     reason="The gradient of a cosine is the sine of the angle over the norm, and a step turns a longer vector less.",
-    remedy="Start with smaller embeddings (divide the weights by 3 to 9), add weight decay, or scale the gradient by "
-    "the norm.",
+    remedy="Start with smaller embeddings (divide the last layer by 3 to 9), add weight decay, or scale the gradient "
+    "by the norm.",
     change=_cut,
 )
 def cosine_gradient_fading(readings: Readings) -> Seen | None:
