@@ -175,7 +175,7 @@ def _rank(rows: Array) -> float:
     "their squared length is one common direction.",
     reason="Every sample is embedded in nearly the same direction.",
     remedy="Check what prevents collapse: negatives, the stop-gradient, the predictor, normalisation layers; a lower "
-    "learning rate or a smaller cut.",
+    "learning rate, a smaller cut or one of the last layer alone.",
     since=1,
 )
 def direction_collapse(readings: Readings) -> Seen | None:
