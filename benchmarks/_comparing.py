@@ -27,7 +27,12 @@ class Beside:
     splits: int
 
     def __str__(self) -> str:
-        return f"{self.mean:+.4f} [{self.low:+.4f}, {self.high:+.4f}], {self.wins} of {self.splits}"
+        return self.told(4)
+
+    def told(self, digits: int) -> str:
+        """With so many digits after the point."""
+        mean, low, high = (f"{value:+.{digits}f}" for value in (self.mean, self.low, self.high))
+        return f"{mean} [{low}, {high}], {self.wins} of {self.splits}"
 
 
 def values(document: Document, key: str, yardstick: str) -> list[float]:

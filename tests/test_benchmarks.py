@@ -106,6 +106,19 @@ def test_a_planted_effect_of_the_cut_is_judged(script, epochs, last, expected) -
     assert len(norms._row(rows[-1])) == 11
 
 
+def test_data_sets_are_judged_together_split_by_split(script) -> None:
+    """Half a training sooner on one set and level on the other is a quarter over both."""
+    norms = script("embedding_norms")
+    found = [
+        row
+        for name, epochs in (("one", {(9.0, 5e-4): 5.0}), ("two", {}))
+        for row in norms.judged(name, "simsiam", _planted(norms, epochs, {}))
+    ]
+    told = norms.together(found, "simsiam", "all")
+    assert "simsiam on one, two together: a cut of 9 (form all) with decay 0.0005 is confirmed" in told
+    assert "beside cut 1, decay 0 sooner by +0.2" in told
+
+
 def test_a_level_that_is_never_reached_counts_one_epoch_more(script) -> None:
     course = script("embedding_norms").Course([0.1, None, 0.5, None, 0.7], [1.0])
     assert [course.epochs(level) for level in (0.05, 0.5, 0.6, 0.8)] == [0, 2, 4, 5]
