@@ -47,7 +47,9 @@ def compare(
     cut: Annotated[
         str, typer.Option(help="Methods' weights are divided by it at first; several (1,3,9) compare.")
     ] = "1",
-    cut_form: Annotated[str, typer.Option(help="What a cut divides: all, weights, exact or last.")] = "all",
+    cut_form: Annotated[
+        str, typer.Option(help="What a cut divides: all, weights, exact, or last, which keeps directions.")
+    ] = "all",
     grad_scale: Annotated[
         float, typer.Option(help="Methods' gradients at embeddings, times the norm to this power.")
     ] = 0.0,

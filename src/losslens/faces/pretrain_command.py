@@ -23,7 +23,7 @@ from losslens.faces.options import (
 )
 
 PRETRAIN_EXAMPLES = (
-    "Examples:  losslens pretrain digits --method simsiam --cut 9  |  "
+    "Examples:  losslens pretrain digits --method simsiam --cut 9 --cut-form last  |  "
     "losslens pretrain cells.h5ad --method byol --epochs 200 -o encoder  |  "
     "losslens pretrain digits --method simclr --views gaussian_noise:sigma=0.3"
 )
@@ -40,7 +40,9 @@ def pretrain(
     size: Size = None,
     kind: Kind = None,
     cut: Annotated[float, typer.Option(help="Weights are divided by it before training; 1 for none.")] = 1.0,
-    cut_form: Annotated[str, typer.Option(help="What the cut divides: all, weights, exact or last.")] = "all",
+    cut_form: Annotated[
+        str, typer.Option(help="What the cut divides: all, weights, exact, or last, which keeps directions.")
+    ] = "all",
     grad_scale: Annotated[float, typer.Option(help="Gradients at embeddings, times the norm to this power.")] = 0.0,
     views: Annotated[str, typer.Option(help="As NAME,NAME:OPTION=VALUE: losslens list views.")] = "",
     head: Annotated[int, typer.Option(help="Width of the heads.")] = 128,
