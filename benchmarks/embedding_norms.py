@@ -16,6 +16,7 @@ are paired by split, their 95 % intervals corrected for splits that share sample
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any
 
 from _comparing import Beside, beside, compared, parser, report
 from beating_pca import citeseq_cbmc, pancreas
-from losslens.report.document import Document
+from losslens.report.document import Document, Row
 from stacked_denoising import digits, mnist_5k
 
 DATA = {"digits": digits, "pancreas": pancreas, "citeseq_cbmc": citeseq_cbmc, "mnist_5k": mnist_5k}
@@ -40,10 +41,14 @@ Setting = tuple[Any, ...]  # cut and weight decay
 
 @dataclass(frozen=True)
 class Course:
-    """One training: its accuracy of neighbours and mean norm of embeddings by epoch, None where nothing was read."""
+    """One training: its accuracy of neighbours and mean norm of embeddings by epoch, None where nothing was read.
+
+    ``acts`` are the diagnostics that called for action.
+    """
 
     accuracy: Sequence[float | None]
     norm: Sequence[float | None]
+    acts: Sequence[str] = ()
 
     @property
     def last(self) -> float:
@@ -66,15 +71,20 @@ Courses = dict[Setting, dict[int, Course]]  # of one method, by split
 
 def courses(document: Document, method: str, cuts: Sequence[float]) -> Courses:
     """Every setting of a method."""
-    return {
-        (cut, decay): {
-            each.repeat: Course(each.readings["knn_accuracy"], each.readings["norm"])
-            for each in document.row(f"{method}/cut={cut:g}/wd={decay:g}").courses
+
+    def of(row: Row) -> dict[int, Course]:
+        acts = [found for found in row.findings if found.verdict == "act"]
+        return {
+            each.repeat: Course(
+                each.readings["knn_accuracy"],
+                each.readings["norm"],
+                sorted({found.name for found in acts if each.repeat in found.worst}),
+            )
+            for each in row.courses
             if any(value is not None for value in each.readings["knn_accuracy"])
         }
-        for cut in cuts
-        for decay in DECAYS
-    }
+
+    return {(cut, decay): of(document.row(f"{method}/cut={cut:g}/wd={decay:g}")) for cut in cuts for decay in DECAYS}
 
 
 def level_of(found: Courses) -> float:
@@ -119,6 +129,8 @@ def judged(
             "at the start": sum(course.reached(level) == 0 for course in own.values()),
             "first": {split: _ends(course.accuracy)[0] for split, course in own.items()},
             "last": {split: course.last for split, course in own.items()},
+            "called for action": dict(Counter(name for course in own.values() for name in course.acts)),
+            "splits called": sum(bool(course.acts) for course in own.values()),
             "norm": [fmean(_ends(course.norm)[end] for course in own.values()) for end in (0, 1)],
             "leads": {other: {"sooner": vars(one), "further": vars(two)} for other, (one, two) in others.items()},
         }  # fmt: skip
@@ -172,6 +184,18 @@ def together(found: Sequence[dict[str, Any]], method: str, form: str) -> str:
     )
 
 
+def calls(found: Sequence[dict[str, Any]], method: str) -> str:
+    """In how many trainings of a method the verdicts called for action, without a cut and by form and cut."""
+    shown = [row for row in found if row["method"] == method and (row["cut"] > 1 or row["form"] == FORMS[0])]
+    counted: dict[str, list[int]] = {}
+    for row in shown:
+        name = "no cut" if row["cut"] == 1 else f"{row['form']} by {row['cut']:g}"
+        total = counted.setdefault(name, [0, 0])
+        total[0], total[1] = total[0] + row["splits called"], total[1] + len(row["epochs"])
+    told = "; ".join(f"{name}: {some} of {of}" for name, (some, of) in counted.items())
+    return f"{method}: trainings in which a verdict called for action. {told}."
+
+
 def _ends(readings: Sequence[float | None]) -> tuple[float, float]:
     read = [value for value in readings if value is not None]
     return read[0], read[-1]
@@ -194,7 +218,8 @@ def _row(each: dict[str, Any]) -> list[str]:
         f"{each['decay']:g}",
         f"{each['level']:.3f}",
     ]
-    return [*names, epochs, told("sooner", 1), last, told("further", 3), norm]
+    called = "; ".join(f"{name} {splits}" for name, splits in each["called for action"].items())
+    return [*names, epochs, told("sooner", 1), last, told("further", 3), norm, called]
 
 
 def measured(name: str, budget: dict[str, Any], folder: Path) -> dict[str, dict[str, Courses]]:
@@ -231,9 +256,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 found += rows
                 told.append(sentence(rows))
     told += [together(found, method, form) for method in budget["methods"] for form in FORMS if len(names) > 1]
+    told += [calls(found, method) for method in budget["methods"]]
     head = ["data", "method", "form", "cut", "decay", "level", "epochs to it",
             "sooner than cut 1 without decay; with its own",
-            "accuracy from, to", "lead in the last", "norm from, to"]  # fmt: skip
+            "accuracy from, to", "lead in the last", "norm from, to", "called for action (splits)"]  # fmt: skip
     report(
         f"Epochs to a level of accuracy, {budget['repeats']} splits",
         head,

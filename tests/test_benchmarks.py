@@ -103,7 +103,7 @@ def test_a_planted_effect_of_the_cut_is_judged(script, epochs, last, expected) -
     assert rows[0]["level"] == pytest.approx(0.3 + 0.9 * 0.6, abs=0.01)
     assert f"a cut of 9 (form all) with decay 0.0005 is {expected}." in norms.sentence(rows)
     assert {len(row["leads"]) for row in rows if row["cut"] > 1 and row["decay"]} == {2}
-    assert len(norms._row(rows[-1])) == 11
+    assert len(norms._row(rows[-1])) == 12
 
 
 def test_data_sets_are_judged_together_split_by_split(script) -> None:
@@ -117,6 +117,16 @@ def test_data_sets_are_judged_together_split_by_split(script) -> None:
     told = norms.together(found, "simsiam", "all")
     assert "simsiam on one, two together: a cut of 9 (form all) with decay 0.0005 is confirmed" in told
     assert "beside cut 1, decay 0 sooner by +0.2" in told
+
+
+def test_calls_for_action_are_counted_by_cut(script) -> None:
+    norms = script("embedding_norms")
+    quiet = norms.Course([0.1, 0.9], [1.0, 1.0])
+    loud = norms.Course([0.1, 0.2], [1.0, 9.0], ["direction_collapse", "norm_growth"])
+    own = {(cut, decay): {0: quiet, 1: loud if cut == 9.0 else quiet} for cut in norms.CUTS for decay in norms.DECAYS}
+    rows = [*norms.judged("made", "byol", own)]
+    assert rows[-1]["called for action"] == {"direction_collapse": 1, "norm_growth": 1}
+    assert norms.calls(rows, "byol").endswith("no cut: 0 of 4; all by 3: 0 of 4; all by 9: 2 of 4.")
 
 
 def test_a_level_that_is_never_reached_counts_one_epoch_more(script) -> None:
